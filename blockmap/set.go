@@ -1,0 +1,147 @@
+package blockmap
+
+import (
+	"iter"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"forkpoint/walinspect/pg"
+)
+
+// Set is a set of block numbers of one relation fork. The zero value is an
+// empty set, and a nil *Set reads as one.
+type Set struct {
+	bits roaring.Bitmap
+}
+
+// NewSet returns a set of the given blocks.
+func NewSet(blocks ...pg.BlockNumber) *Set {
+	s := &Set{}
+	for _, b := range blocks {
+		s.Add(b)
+	}
+	return s
+}
+
+// Add puts one block into the set.
+func (s *Set) Add(b pg.BlockNumber) { s.bits.Add(uint32(b)) }
+
+// AddRange puts the blocks from, from+1, … to-1 into the set.
+func (s *Set) AddRange(from, to pg.BlockNumber) {
+	if from < to {
+		s.bits.AddRange(uint64(from), uint64(to))
+	}
+}
+
+// AddSet puts all blocks of o into the set.
+func (s *Set) AddSet(o *Set) {
+	if o != nil {
+		s.bits.Or(&o.bits)
+	}
+}
+
+// RemoveSet takes all blocks of o out of the set.
+func (s *Set) RemoveSet(o *Set) {
+	if o != nil {
+		s.bits.AndNot(&o.bits)
+	}
+}
+
+// RemoveFrom takes all blocks at or above limit out of the set.
+func (s *Set) RemoveFrom(limit pg.BlockNumber) {
+	s.bits.RemoveRange(uint64(limit), 1<<32)
+}
+
+// Contains tells whether b is in the set.
+func (s *Set) Contains(b pg.BlockNumber) bool {
+	return s != nil && s.bits.Contains(uint32(b))
+}
+
+// Len is the number of blocks.
+func (s *Set) Len() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.bits.GetCardinality()
+}
+
+// Empty tells whether there are no blocks.
+func (s *Set) Empty() bool { return s == nil || s.bits.IsEmpty() }
+
+// All yields the blocks in ascending order.
+func (s *Set) All() iter.Seq[pg.BlockNumber] {
+	return func(yield func(pg.BlockNumber) bool) {
+		if s == nil {
+			return
+		}
+		for it := s.bits.Iterator(); it.HasNext(); {
+			if !yield(pg.BlockNumber(it.Next())) {
+				return
+			}
+		}
+	}
+}
+
+// Ranges yields the blocks as the fewest ranges [from, to), ascending. The
+// range that ends with the highest block number there is has
+// [pg.InvalidBlock] as its end, and InvalidBlock itself is no block.
+func (s *Set) Ranges() iter.Seq2[pg.BlockNumber, pg.BlockNumber] {
+	return func(yield func(from, to pg.BlockNumber) bool) {
+		if s == nil {
+			return
+		}
+		it := s.bits.Iterator()
+		for it.HasNext() {
+			from := it.Next()
+			to := uint32(pg.InvalidBlock)
+			if end := s.bits.NextAbsentValue(from); end >= 0 {
+				to = uint32(end)
+			}
+			if !yield(pg.BlockNumber(from), pg.BlockNumber(to)) {
+				return
+			}
+			it.AdvanceIfNeeded(to)
+		}
+	}
+}
+
+// Union returns the blocks that are in either set.
+func (s *Set) Union(o *Set) *Set {
+	u := s.Clone()
+	u.AddSet(o)
+	return u
+}
+
+// Intersect returns the blocks that are in both sets.
+func (s *Set) Intersect(o *Set) *Set {
+	if s == nil || o == nil {
+		return &Set{}
+	}
+	u := s.Clone()
+	u.bits.And(&o.bits)
+	return u
+}
+
+// Subtract returns the blocks of s that are not in o.
+func (s *Set) Subtract(o *Set) *Set {
+	u := s.Clone()
+	u.RemoveSet(o)
+	return u
+}
+
+// Clone returns a set of its own with the same blocks; of nil, an empty one.
+func (s *Set) Clone() *Set {
+	c := &Set{}
+	if s != nil {
+		c.bits.Or(&s.bits)
+	}
+	return c
+}
+
+// Equal tells whether both sets hold the same blocks.
+func (s *Set) Equal(o *Set) bool {
+	if s.Empty() || o.Empty() {
+		return s.Empty() && o.Empty()
+	}
+	return s.bits.Equals(&o.bits)
+}
