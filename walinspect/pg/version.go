@@ -24,6 +24,17 @@ func MajorOfCatalog(catalog uint32) (int, bool) {
 	return major, known
 }
 
+// CatalogOfMajor is the catalog version of a released major version; 0 for one
+// that is not known.
+func CatalogOfMajor(major int) uint32 {
+	for catalog, m := range catalogMajors {
+		if m == major {
+			return catalog
+		}
+	}
+	return 0
+}
+
 // MajorOfMagic is the major version whose WAL pages begin with magic
 // (XLOG_PAGE_MAGIC in src/include/access/xlog_internal.h); false for one that
 // is not known. The magic stays the same for the life of a major.
