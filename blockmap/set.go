@@ -8,8 +8,8 @@ import (
 	"forkpoint/walinspect/pg"
 )
 
-// Set is a set of block numbers of one relation fork. The zero value is an
-// empty set, and a nil *Set reads as one.
+// Set is a set of block numbers of one relation fork; [pg.InvalidBlock] is not
+// one. The zero value is an empty set, and a nil *Set reads as one.
 type Set struct {
 	bits roaring.Bitmap
 }
@@ -24,7 +24,11 @@ func NewSet(blocks ...pg.BlockNumber) *Set {
 }
 
 // Add puts one block into the set.
-func (s *Set) Add(b pg.BlockNumber) { s.bits.Add(uint32(b)) }
+func (s *Set) Add(b pg.BlockNumber) {
+	if b != pg.InvalidBlock {
+		s.bits.Add(uint32(b))
+	}
+}
 
 // AddRange puts the blocks from, from+1, … to-1 into the set.
 func (s *Set) AddRange(from, to pg.BlockNumber) {
@@ -49,7 +53,7 @@ func (s *Set) RemoveSet(o *Set) {
 
 // RemoveFrom takes all blocks at or above limit out of the set.
 func (s *Set) RemoveFrom(limit pg.BlockNumber) {
-	s.bits.RemoveRange(uint64(limit), 1<<32)
+	s.bits.RemoveRange(uint64(limit), 1<<32) // exclusive end
 }
 
 // Contains tells whether b is in the set.
@@ -82,26 +86,29 @@ func (s *Set) All() iter.Seq[pg.BlockNumber] {
 	}
 }
 
-// Ranges yields the blocks as the fewest ranges [from, to), ascending. The
-// range that ends with the highest block number there is has
-// [pg.InvalidBlock] as its end, and InvalidBlock itself is no block.
+// Ranges yields the blocks as the fewest ranges [from, to), ascending.
 func (s *Set) Ranges() iter.Seq2[pg.BlockNumber, pg.BlockNumber] {
 	return func(yield func(from, to pg.BlockNumber) bool) {
 		if s == nil {
 			return
 		}
 		it := s.bits.Iterator()
-		for it.HasNext() {
-			from := it.Next()
-			to := uint32(pg.InvalidBlock)
-			if end := s.bits.NextAbsentValue(from); end >= 0 {
-				to = uint32(end)
-			}
-			if !yield(pg.BlockNumber(from), pg.BlockNumber(to)) {
-				return
-			}
-			it.AdvanceIfNeeded(to)
+		if !it.HasNext() {
+			return
 		}
+		from := it.Next()
+		to := from + 1
+		for it.HasNext() {
+			b := it.Next()
+			if b != to {
+				if !yield(pg.BlockNumber(from), pg.BlockNumber(to)) {
+					return
+				}
+				from = b
+			}
+			to = b + 1
+		}
+		yield(pg.BlockNumber(from), pg.BlockNumber(to))
 	}
 }
 

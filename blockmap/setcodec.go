@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"forkpoint/walinspect/pg"
 )
 
 // ErrBadSet is matched by what [DecodeSet] refuses.
@@ -37,6 +39,9 @@ func DecodeSet(b []byte) (*Set, error) {
 	}
 	if n := s.bits.GetSerializedSizeInBytes(); n != uint64(len(b)) {
 		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrBadSet, len(b), n)
+	}
+	if s.Contains(pg.InvalidBlock) {
+		return nil, fmt.Errorf("%w: it holds the number that means no block", ErrBadSet)
 	}
 	return s, nil
 }

@@ -1,0 +1,145 @@
+package blockmap
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"forkpoint/walinspect/pg"
+)
+
+// ErrBadList is matched by what the list decoders refuse.
+var ErrBadList = errors.New("invalid list")
+
+// Lists are encoded by column, for neighbours in a column are much alike and
+// compress well, see FORMAT.md. A column is a run of varints, each the
+// difference to the one before it.
+
+func appendColumn[T any](dst []byte, rows []T, field func(*T) uint64) []byte {
+	var before uint64
+	for i := range rows {
+		v := field(&rows[i])
+		dst = binary.AppendVarint(dst, int64(v-before))
+		before = v
+	}
+	return dst
+}
+
+// columnReader reads what appendColumn wrote. The first error stays.
+type columnReader struct {
+	b   []byte
+	err error
+}
+
+func (r *columnReader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail("broken number")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *columnReader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail("broken number")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// count reads a number of rows, each of which takes at least width bytes.
+func (r *columnReader) count(width int) int {
+	n := r.uvarint()
+	if n > uint64(len(r.b)/width) {
+		r.fail("more rows than bytes")
+		return 0
+	}
+	return int(n)
+}
+
+// below reads an index of a list of n.
+func (r *columnReader) below(n int) int {
+	v := r.uvarint()
+	if v >= uint64(n) {
+		r.fail("row out of range")
+		return 0
+	}
+	return int(v)
+}
+
+func (r *columnReader) bytes(n int) []byte {
+	if n > len(r.b) {
+		r.fail("text runs past the end")
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *columnReader) fail(what string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", ErrBadList, what)
+	}
+	r.b = nil
+}
+
+// done reports the first error, or bytes left over.
+func (r *columnReader) done() error {
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("bytes left over")
+	}
+	return r.err
+}
+
+func readColumn[T any](r *columnReader, rows []T, set func(*T, uint64)) {
+	var v uint64
+	for i := range rows {
+		v += uint64(r.varint())
+		set(&rows[i], v)
+	}
+}
+
+// lsnUnit is 8 where all positions are multiples of it, as records' positions
+// are, else 1.
+func lsnUnit[T any](rows []T, fields ...func(*T) pg.LSN) pg.LSN {
+	for i := range rows {
+		for _, field := range fields {
+			if field(&rows[i])%8 != 0 {
+				return 1
+			}
+		}
+	}
+	return 8
+}
+
+func (r *columnReader) unit() pg.LSN {
+	u := r.uvarint()
+	if u != 1 && u != 8 {
+		r.fail("unit of positions is neither 1 nor 8")
+	}
+	return pg.LSN(u)
+}
+
+func appendXIDs(dst []byte, xids []pg.XID) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(xids)))
+	return appendColumn(dst, xids, func(x *pg.XID) uint64 { return uint64(*x) })
+}
+
+func (r *columnReader) xids() []pg.XID {
+	n := r.count(1)
+	if n == 0 {
+		return nil
+	}
+	xids := make([]pg.XID, n)
+	readColumn(r, xids, func(x *pg.XID, v uint64) { *x = pg.XID(v) })
+	return xids
+}
+
+func fromTime(t time.Time) uint64 { return uint64(t.UnixMicro()) }
+func toTime(v uint64) time.Time   { return time.UnixMicro(int64(v)).UTC() }

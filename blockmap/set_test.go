@@ -1,0 +1,150 @@
+package blockmap
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"forkpoint/walinspect/pg"
+)
+
+var blocksGen = rapid.SliceOf(rapid.Map(rapid.OneOf(
+	rapid.Uint32Range(0, 200),
+	rapid.Uint32Range(65000, 66000),
+	rapid.Uint32Range(1<<32-20, 1<<32-2),
+), func(n uint32) pg.BlockNumber { return pg.BlockNumber(n) }))
+
+type plainSet map[pg.BlockNumber]bool
+
+func plain(blocks []pg.BlockNumber) plainSet {
+	s := plainSet{}
+	for _, b := range blocks {
+		s[b] = true
+	}
+	return s
+}
+
+func (p plainSet) filter(keep func(pg.BlockNumber) bool) []pg.BlockNumber {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(p)), func(b pg.BlockNumber) bool { return !keep(b) })
+}
+
+func TestSetAgainstPlainSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := blocksGen.Draw(t, "a"), blocksGen.Draw(t, "b")
+		sa, sb := NewSet(a...), NewSet(b...)
+		pa, pb := plain(a), plain(b)
+		either := plain(append(slices.Clone(a), b...))
+		limit := rapid.SampledFrom(append(slices.Clone(a), 0, 100, pg.InvalidBlock)).Draw(t, "limit")
+		below := sa.Clone()
+		below.RemoveFrom(limit)
+		all := func(pg.BlockNumber) bool { return true }
+		for _, c := range []struct {
+			name string
+			got  *Set
+			want []pg.BlockNumber
+		}{
+			{"self", sa, pa.filter(all)},
+			{"union", sa.Union(sb), either.filter(all)},
+			{"intersection", sa.Intersect(sb), pa.filter(func(n pg.BlockNumber) bool { return pb[n] })},
+			{"difference", sa.Subtract(sb), pa.filter(func(n pg.BlockNumber) bool { return !pb[n] })},
+			{"below limit", below, pa.filter(func(n pg.BlockNumber) bool { return n < limit })},
+		} {
+			if got := slices.Collect(c.got.All()); !slices.Equal(got, c.want) || c.got.Len() != uint64(len(c.want)) {
+				t.Fatalf("%s: %v, want %v", c.name, got, c.want)
+			}
+			checkRanges(t, c.got)
+			again, err := DecodeSet(c.got.Bytes())
+			if err != nil || !again.Equal(c.got) || !bytes.Equal(again.Bytes(), c.got.Bytes()) {
+				t.Fatalf("%s: decoded %v, %v", c.name, again, err)
+			}
+		}
+	})
+}
+
+func checkRanges(t *rapid.T, s *Set) {
+	var again Set
+	last := pg.InvalidBlock
+	for from, to := range s.Ranges() {
+		if from >= to || from == last {
+			t.Fatalf("range %d..%d after one that ends at %d", from, to, last)
+		}
+		again.AddRange(from, to)
+		last = to
+	}
+	if !again.Equal(s) {
+		t.Fatalf("ranges hold %v, the set %v", again.bits.String(), s.bits.String())
+	}
+}
+
+func TestNilSetIsEmpty(t *testing.T) {
+	var s *Set
+	if s.Contains(0) || s.Len() != 0 || !s.Empty() || !s.Equal(&Set{}) || s.Bytes() != nil || !s.Union(nil).Empty() || !s.Subtract(NewSet(1)).Empty() {
+		t.Fatal("a nil set is not empty")
+	}
+	for range s.All() {
+		t.Fatal("a nil set has a block")
+	}
+	for range s.Ranges() {
+		t.Fatal("a nil set has a range")
+	}
+}
+
+func TestDecodeSetRefuses(t *testing.T) {
+	good := NewSet(1, 2, 3, 70000).Bytes()
+	tests := []struct {
+		name string
+		in   []byte
+	}{
+		{"one byte", good[:1]},
+		{"cut short", good[:len(good)-1]},
+		{"bytes behind", append(slices.Clone(good), 0)},
+		{"other cookie", append([]byte{1, 2, 3, 4}, good[4:]...)},
+		{"zeros", make([]byte, 16)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if s, err := DecodeSet(tt.in); !errors.Is(err, ErrBadSet) {
+				t.Fatalf("%v, %v; want ErrBadSet", s, err)
+			}
+		})
+	}
+}
+
+func FuzzDecodeSet(f *testing.F) {
+	var dense, runs Set
+	for i := range pg.BlockNumber(9000) {
+		dense.Add(i * 3)
+	}
+	runs.AddRange(5, 100000)
+	f.Add(NewSet(1, 2, 3, 70000).Bytes())
+	f.Add(dense.Bytes())
+	f.Add(runs.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := DecodeSet(b)
+		if err != nil {
+			return
+		}
+		again, err := DecodeSet(s.Bytes())
+		if err != nil || !again.Equal(s) {
+			t.Fatalf("%x decodes to %s, which comes back as %v, %v", b, s.bits.String(), again, err)
+		}
+		var n uint64
+		last := int64(-1)
+		for block := range s.All() {
+			if int64(block) <= last {
+				t.Fatalf("block %d after %d", block, last)
+			}
+			last = int64(block)
+			if n++; n > 1<<20 {
+				return // long runs take few bytes; the start is enough
+			}
+		}
+		if n != s.Len() {
+			t.Fatalf("%d blocks, Len is %d", n, s.Len())
+		}
+	})
+}

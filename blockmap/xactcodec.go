@@ -1,0 +1,168 @@
+package blockmap
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"forkpoint/walinspect/pg"
+)
+
+// EncodeXacts encodes the list; DecodeXacts is its reverse. Times are kept to
+// the microsecond.
+func EncodeXacts(xacts []Xact) []byte {
+	if len(xacts) == 0 {
+		return nil
+	}
+	lsn, end := func(x *Xact) pg.LSN { return x.LSN }, func(x *Xact) pg.LSN { return x.End }
+	unit := lsnUnit(xacts, lsn, end)
+	b := binary.AppendUvarint(nil, uint64(len(xacts)))
+	b = binary.AppendUvarint(b, uint64(unit))
+	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.Kind) })
+	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.LSN / unit) })
+	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64((x.End - x.LSN) / unit) })
+	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.XID) })
+	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.DB) })
+	b = appendColumn(b, xacts, func(x *Xact) uint64 { return fromTime(x.Time) })
+	for i := range xacts {
+		b = xacts[i].appendRest(b, i)
+	}
+	return b
+}
+
+// appendRest adds what few transactions have, with the row it belongs to.
+func (x *Xact) appendRest(b []byte, row int) []byte {
+	if len(x.Subxacts) == 0 && x.Dropped == 0 && x.GID == "" && x.Origin == 0 && x.OriginLSN == 0 {
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(row))
+	b = appendXIDs(b, x.Subxacts)
+	b = binary.AppendUvarint(b, uint64(x.Dropped))
+	b = binary.AppendUvarint(b, uint64(x.Origin))
+	b = binary.AppendUvarint(b, uint64(x.OriginLSN))
+	b = binary.AppendUvarint(b, uint64(len(x.GID)))
+	return append(b, x.GID...)
+}
+
+// DecodeXacts is the reverse of [EncodeXacts].
+func DecodeXacts(b []byte) ([]Xact, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	r := &columnReader{b: b}
+	xacts := make([]Xact, r.count(6))
+	unit := r.unit()
+	readColumn(r, xacts, func(x *Xact, v uint64) { x.Kind = XactKind(v) })
+	readColumn(r, xacts, func(x *Xact, v uint64) { x.LSN = pg.LSN(v) * unit })
+	readColumn(r, xacts, func(x *Xact, v uint64) { x.End = x.LSN + pg.LSN(v)*unit })
+	readColumn(r, xacts, func(x *Xact, v uint64) { x.XID = pg.XID(v) })
+	readColumn(r, xacts, func(x *Xact, v uint64) { x.DB = pg.OID(v) })
+	readColumn(r, xacts, func(x *Xact, v uint64) { x.Time = toTime(v) })
+	for len(r.b) > 0 {
+		i := r.below(len(xacts))
+		if r.err != nil {
+			break
+		}
+		x := &xacts[i]
+		x.Subxacts = r.xids()
+		x.Dropped = int(r.uvarint())
+		x.Origin = uint16(r.uvarint())
+		x.OriginLSN = pg.LSN(r.uvarint())
+		x.GID = string(r.bytes(r.count(1)))
+	}
+	return xacts, r.done()
+}
+
+// EncodeXIDs encodes the list; DecodeXIDs is its reverse and returns it ordered
+// by first record.
+func EncodeXIDs(list []XIDActivity) []byte {
+	if len(list) == 0 {
+		return nil
+	}
+	// In the order of the identifiers the identifiers cost nothing, and the
+	// positions are nearly in order as well.
+	rows := slices.SortedFunc(slices.Values(list), func(a, b XIDActivity) int { return cmp.Compare(a.XID, b.XID) })
+	unit := lsnUnit(rows, func(x *XIDActivity) pg.LSN { return x.First })
+	b := binary.AppendUvarint(nil, uint64(len(rows)))
+	b = binary.AppendUvarint(b, uint64(unit))
+	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.XID) })
+	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Top) })
+	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.First / unit) })
+	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Records) })
+	return appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Bytes) })
+}
+
+// DecodeXIDs is the reverse of [EncodeXIDs].
+func DecodeXIDs(b []byte) ([]XIDActivity, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	r := &columnReader{b: b}
+	rows := make([]XIDActivity, r.count(5))
+	unit := r.unit()
+	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.XID = pg.XID(v) })
+	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.Top = pg.XID(v) })
+	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.First = pg.LSN(v) * unit })
+	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.Records = int64(v) })
+	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.Bytes = int64(v) })
+	slices.SortFunc(rows, func(a, b XIDActivity) int { return cmp.Compare(a.First, b.First) })
+	return rows, r.done()
+}
+
+// EncodeSnapshots encodes the list; DecodeSnapshots is its reverse.
+func EncodeSnapshots(list []Snapshot) []byte {
+	var b []byte
+	for _, s := range list {
+		b = binary.AppendUvarint(b, uint64(s.LSN))
+		b = appendXIDs(b, []pg.XID{s.Next, s.OldestRunning, s.LatestCompleted})
+		b = appendXIDs(b, s.XIDs)
+		b = appendXIDs(b, s.Subxacts)
+		if s.Overflow {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
+	}
+	return b
+}
+
+// DecodeSnapshots is the reverse of [EncodeSnapshots].
+func DecodeSnapshots(b []byte) ([]Snapshot, error) {
+	var list []Snapshot
+	r := &columnReader{b: b}
+	for len(r.b) > 0 {
+		s := Snapshot{LSN: pg.LSN(r.uvarint())}
+		horizon := r.xids()
+		if len(horizon) != 3 {
+			r.fail("snapshot without its three horizons")
+			break
+		}
+		s.Next, s.OldestRunning, s.LatestCompleted = horizon[0], horizon[1], horizon[2]
+		s.XIDs = r.xids()
+		s.Subxacts = r.xids()
+		s.Overflow = r.uvarint() != 0
+		list = append(list, s)
+	}
+	return list, r.done()
+}
+
+// EncodeAssignments encodes the list; DecodeAssignments is its reverse.
+func EncodeAssignments(list []Assignment) []byte {
+	var b []byte
+	for _, a := range list {
+		b = binary.AppendUvarint(b, uint64(a.LSN))
+		b = binary.AppendUvarint(b, uint64(a.Top))
+		b = appendXIDs(b, a.Subs)
+	}
+	return b
+}
+
+// DecodeAssignments is the reverse of [EncodeAssignments].
+func DecodeAssignments(b []byte) ([]Assignment, error) {
+	var list []Assignment
+	r := &columnReader{b: b}
+	for len(r.b) > 0 {
+		list = append(list, Assignment{LSN: pg.LSN(r.uvarint()), Top: pg.XID(r.uvarint()), Subs: r.xids()})
+	}
+	return list, r.done()
+}
