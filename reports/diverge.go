@@ -1,0 +1,219 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/timeline"
+)
+
+// Log is what a range of one side's log says, in the order of the log.
+type Log struct {
+	Span        pg.Span
+	Touched     *blockmap.Map
+	Activity    map[pg.RelFork]blockmap.Activity
+	Checkpoints []blockmap.Checkpoint
+	Events      []blockmap.Event
+	Xacts       []blockmap.Xact
+	Assignments []blockmap.Assignment
+	Snapshots   []blockmap.Snapshot
+	XIDs        []blockmap.XIDActivity
+	Records     int64
+	Gaps        []Gap
+	End         EndOfWAL
+}
+
+// Gap is a part of the log that nothing tells about.
+type Gap struct {
+	pg.Span
+	Reason string `json:"reason"`
+}
+
+// Node is one of the two clusters that are compared.
+type Node struct {
+	Path             string
+	Timeline         pg.TimelineID
+	State            string
+	Clean            bool // shut down in good order
+	Running          bool
+	Checkpoint       pg.LSN
+	MinRecoveryPoint pg.LSN
+	HintsLogged      bool // checksums or wal_log_hints
+	HasControl       bool // the fields above but Path and Timeline are known
+}
+
+// DivergenceInput is what a [Divergence] is made from.
+type DivergenceInput struct {
+	Cluster        Cluster
+	Target, Source Node
+	Fork           timeline.ForkPoint
+	Checkpoint     *blockmap.Checkpoint // last before the fork, nil if none was found
+	Before         *Log                 // of the target, from redo to the fork; nil without a checkpoint
+	After          *Log                 // of the target, from the fork to its end
+	SourceAfter    *Log                 // of the source; nil where its log is not at hand
+	Rewind         *RewindCost          // of the files themselves; nil to count blocks only
+	Names          func(pg.RelFileLocator) (pg.QualifiedName, bool)
+}
+
+// Diverge judges what was gathered.
+func Diverge(in DivergenceInput) *Divergence {
+	d := &Divergence{
+		Schema:  DivergenceSchema,
+		Cluster: in.Cluster,
+		Target:  branch(in.Target, in.Fork.LSN, in.After),
+		Source:  branch(in.Source, in.Fork.LSN, in.SourceAfter),
+		Fork:    Fork{in.Fork.LSN, in.Fork.Timeline, in.Fork.Target, in.Fork.Source},
+	}
+	if c := in.Checkpoint; c != nil {
+		d.Checkpoint = &CommonCheckpoint{c.LSN, c.Redo, c.Timeline, c.Time, c.Shutdown, c.FullPageWrites}
+	}
+	d.Transactions = gatherTransactions(in.Before, in.After)
+	d.relations(in)
+	d.Events = events(in.After, in.Names)
+	d.judge(in)
+	d.cost(in)
+	d.Findings = findDivergence(in, d)
+	d.Findings.sort()
+	return d
+}
+
+// judge gives the verdict. A checkpoint that a target wrote at its shutdown is
+// log past the fork too: then its pages may be newer than the fork.
+func (d *Divergence) judge(in DivergenceInput) {
+	reached := max(d.Target.End.LSN, in.Target.MinRecoveryPoint)
+	switch {
+	case in.Fork.Source == in.Fork.Target:
+		d.Verdict = VerdictSame
+	case reached > in.Fork.LSN:
+		d.Verdict = VerdictDiverged
+	default:
+		d.Verdict = VerdictBehind
+	}
+}
+
+func branch(n Node, fork pg.LSN, log *Log) Branch {
+	b := Branch{Path: n.Path, Timeline: n.Timeline, State: n.State, Checkpoint: n.Checkpoint, MinRecoveryPoint: n.MinRecoveryPoint}
+	if log == nil {
+		return b
+	}
+	b.Known, b.End, b.Records = len(log.Gaps) == 0, log.End, log.Records
+	b.WALBytes = pg.Span{From: fork, To: log.End.LSN}.Len()
+	for _, x := range log.Xacts {
+		if x.Kind.Commits() {
+			b.Commits++
+			b.LastCommit = later(b.LastCommit, x.Time)
+		}
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// relations lists the forks that the target touched since the redo point, the
+// most changed first.
+func (d *Divergence) relations(in DivergenceInput) {
+	all := &blockmap.Map{}
+	var before *blockmap.Map
+	if in.Before != nil {
+		before = in.Before.Touched
+		all.Append(before)
+	}
+	all.Append(in.After.Touched)
+	var source *blockmap.Map
+	if in.SourceAfter != nil {
+		source = in.SourceAfter.Touched
+	}
+	d.Relations = []RelationChange{}
+	for rf, entry := range all.All() {
+		pre, _ := before.Get(rf)
+		post, since := in.After.Touched.Get(rf)
+		other, _ := source.Get(rf)
+		r := RelationChange{RelFork: rf, Name: nameOf(in.Names, rf.RelFileLocator), SinceRedo: entry.Touched.Len(),
+			SinceFork: post.Touched.Len(), Restored: pre.Restored.Subtract(post.Touched).Len(),
+			Source: other.Touched.Len(), Both: post.Touched.Intersect(other.Touched).Len(),
+			Activity: Activity(in.After.Activity[rf])}
+		if post.IsCut() {
+			r.CutTo = &post.Limit
+		}
+		if since {
+			d.Blocks.Relations++
+		}
+		d.Blocks.SinceRedo += r.SinceRedo
+		d.Blocks.SinceFork += r.SinceFork
+		d.Blocks.Both += r.Both
+		d.Relations = append(d.Relations, r)
+	}
+	d.Blocks.Source = source.Blocks()
+	slices.SortStableFunc(d.Relations, func(a, b RelationChange) int {
+		return cmp.Or(cmp.Compare(b.SinceFork, a.SinceFork), cmp.Compare(b.SinceRedo, a.SinceRedo))
+	})
+}
+
+func nameOf(names func(pg.RelFileLocator) (pg.QualifiedName, bool), rel pg.RelFileLocator) *pg.QualifiedName {
+	if names == nil {
+		return nil
+	}
+	if name, known := names(rel); known {
+		return &name
+	}
+	return nil
+}
+
+// cost takes the cost from the compared files, or counts the blocks of main
+// forks by both rules.
+func (d *Divergence) cost(in DivergenceInput) {
+	if in.Rewind != nil {
+		d.Rewind = *in.Rewind
+		return
+	}
+	d.Rewind.Needed = d.Verdict == VerdictDiverged
+	for _, r := range d.Relations {
+		if r.Fork == pg.MainFork && r.Rel != 0 {
+			d.Rewind.PgRewind.Blocks += r.SinceRedo
+			d.Rewind.Forkpoint.Blocks += r.SinceRedo - r.Restored
+		}
+	}
+	if c := in.Checkpoint; c != nil && !c.FullPageWrites {
+		d.Rewind.Forkpoint.Blocks = d.Rewind.PgRewind.Blocks
+	}
+	for _, cost := range []*CopyCost{&d.Rewind.Forkpoint, &d.Rewind.PgRewind} {
+		cost.RelationData = cost.Blocks * uint64(in.Cluster.BlockSize)
+		cost.Total = cost.RelationData
+	}
+}
+
+// events lists what the target did to files since the fork.
+func events(log *Log, names func(pg.RelFileLocator) (pg.QualifiedName, bool)) []Event {
+	list := []Event{}
+	for _, e := range log.Events {
+		out := Event{Kind: e.Kind, LSN: e.LSN, XID: e.XID}
+		switch e.Kind {
+		case blockmap.RelationCreated, blockmap.RelationTruncated, blockmap.RelationDropped:
+			out.Relation, out.Name = &e.Rel, nameOf(names, e.Rel)
+			if e.Kind == blockmap.RelationTruncated {
+				out.Blocks = &e.Limit
+			}
+		case blockmap.DatabaseCreated, blockmap.DatabaseDropped:
+			out.Detail = fmt.Sprintf("database %d in tablespace %d", e.DB, e.Spc)
+		case blockmap.TablespaceCreated, blockmap.TablespaceDropped:
+			out.Detail = fmt.Sprintf("tablespace %d %s", e.Spc, e.Path)
+		case blockmap.FullPageWritesChange:
+			out.Detail = fmt.Sprintf("full_page_writes = %t", e.On)
+		case blockmap.RestorePoint:
+			out.Detail = e.Name
+		case blockmap.EndOfRecovery:
+			out.Detail = fmt.Sprintf("from timeline %d to %d", e.PrevTimeline, e.Timeline)
+		}
+		list = append(list, out)
+	}
+	return list
+}

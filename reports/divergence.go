@@ -1,0 +1,157 @@
+package reports
+
+import (
+	"time"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+)
+
+// DivergenceSchema names the JSON form of [Divergence].
+const DivergenceSchema = "forkpoint/divergence/1"
+
+// Divergence says where two clusters parted, what the target holds that the
+// source does not, and what it takes to rewind it.
+type Divergence struct {
+	Schema       string            `json:"schema"`
+	Verdict      Verdict           `json:"verdict"`
+	Cluster      Cluster           `json:"cluster"`
+	Target       Branch            `json:"target"`
+	Source       Branch            `json:"source"`
+	Fork         Fork              `json:"fork"`
+	Checkpoint   *CommonCheckpoint `json:"last_common_checkpoint"` // null where none was found
+	Transactions Transactions      `json:"transactions"`           // of the target
+	Blocks       BlockTotals       `json:"blocks"`
+	Relations    []RelationChange  `json:"relations"`
+	Events       []Event           `json:"events"` // files made, cut and removed on the target
+	Rewind       RewindCost        `json:"rewind"`
+	Findings     Findings          `json:"findings"`
+}
+
+// Verdict is the answer in one word.
+type Verdict string
+
+const (
+	// VerdictDiverged: the target has log that the source does not have.
+	VerdictDiverged Verdict = "diverged"
+	// VerdictBehind: the target can follow the source as it is.
+	VerdictBehind Verdict = "behind"
+	// VerdictSame: one timeline on both sides. Histories alone cannot tell
+	// whether both wrote the same on it.
+	VerdictSame Verdict = "same-timeline"
+)
+
+// Cluster is what both sides have in common.
+type Cluster struct {
+	SystemID    uint64         `json:"system_id,string"`
+	Major       int            `json:"major"`
+	BlockSize   uint32         `json:"block_size"`
+	SegmentSize pg.SegmentSize `json:"wal_segment_size"`
+}
+
+// Branch is one side and its log since the fork.
+type Branch struct {
+	Path             string        `json:"path,omitempty"` // data directory or server; empty where only the catalog was asked
+	Timeline         pg.TimelineID `json:"timeline"`
+	State            string        `json:"state,omitempty"` // of the control file
+	Checkpoint       pg.LSN        `json:"checkpoint,omitzero"`
+	MinRecoveryPoint pg.LSN        `json:"min_recovery_point,omitzero"`
+	Known            bool          `json:"wal_known"` // its log since the fork was at hand
+	End              EndOfWAL      `json:"end_of_wal"`
+	WALBytes         uint64        `json:"wal_bytes_since_fork"`
+	Records          int64         `json:"records_since_fork"`
+	Commits          int           `json:"commits_since_fork"`
+	LastCommit       time.Time     `json:"last_commit,omitzero"`
+}
+
+// EndOfWAL is where a log ends and why.
+type EndOfWAL struct {
+	LSN     pg.LSN `json:"lsn"`    // end of the last valid record
+	Reason  string `json:"reason"` // see [StopText]
+	Natural bool   `json:"natural"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Fork is where the two parted.
+type Fork struct {
+	LSN      pg.LSN        `json:"lsn"`
+	Timeline pg.TimelineID `json:"timeline"`        // the last they share
+	Target   pg.TimelineID `json:"target_timeline"` // on which each went on
+	Source   pg.TimelineID `json:"source_timeline"`
+}
+
+// CommonCheckpoint is the last checkpoint before the fork: replay after a
+// rewind starts at its redo point.
+type CommonCheckpoint struct {
+	LSN            pg.LSN        `json:"lsn"`
+	Redo           pg.LSN        `json:"redo"`
+	Timeline       pg.TimelineID `json:"timeline"`
+	Time           time.Time     `json:"time"`
+	Shutdown       bool          `json:"shutdown"`
+	FullPageWrites bool          `json:"full_page_writes"`
+}
+
+// BlockTotals counts blocks of the target over all relations and forks. Blocks
+// that a cut took away without a record naming them are not counted.
+type BlockTotals struct {
+	SinceRedo uint64 `json:"since_redo"`
+	SinceFork uint64 `json:"since_fork"`
+	Relations int    `json:"relations_since_fork"`
+	Source    uint64 `json:"source_since_fork"` // touched by the source
+	Both      uint64 `json:"both_since_fork"`   // touched by both
+}
+
+// RelationChange is what happened to one fork of a relation on the target.
+type RelationChange struct {
+	pg.RelFork
+	Name      *pg.QualifiedName `json:"name,omitempty"`
+	SinceRedo uint64            `json:"blocks_since_redo"`
+	SinceFork uint64            `json:"blocks_since_fork"`
+	Restored  uint64            `json:"blocks_restored_by_replay"` // of those touched only before the fork
+	Source    uint64            `json:"blocks_source"`             // touched by the source since the fork
+	Both      uint64            `json:"blocks_both"`
+	CutTo     *pg.BlockNumber   `json:"cut_to,omitempty"` // lowest length since the fork; 0 if made or dropped
+	Activity  Activity          `json:"activity"`         // since the fork
+}
+
+// Activity counts what records did.
+type Activity struct {
+	Records    int64 `json:"records"`
+	Inserts    int64 `json:"inserts"`
+	Updates    int64 `json:"updates"`
+	HotUpdates int64 `json:"hot_updates"`
+	Deletes    int64 `json:"deletes"`
+	Images     int64 `json:"images"`
+	ImageBytes int64 `json:"image_bytes"`
+	WALBytes   int64 `json:"wal_bytes"`
+}
+
+// Event is a file operation or a change of settings since the fork.
+type Event struct {
+	Kind     blockmap.EventKind `json:"kind"`
+	LSN      pg.LSN             `json:"lsn"`
+	XID      pg.XID             `json:"xid,omitempty"`
+	Relation *pg.RelFileLocator `json:"relation,omitempty"`
+	Name     *pg.QualifiedName  `json:"name,omitempty"`
+	Blocks   *pg.BlockNumber    `json:"blocks,omitempty"` // length after a truncation
+	Detail   string             `json:"detail,omitempty"`
+}
+
+// RewindCost is what a rewind would copy from the source. Exact holds where
+// both data directories were compared; otherwise only the blocks that records
+// name are counted, and neither whole files nor WAL.
+type RewindCost struct {
+	Needed    bool     `json:"needed"`
+	Exact     bool     `json:"exact"`
+	Forkpoint CopyCost `json:"forkpoint"` // forkpoint's rule
+	PgRewind  CopyCost `json:"pg_rewind"` // every block touched since redo
+}
+
+// CopyCost is the cost by one rule.
+type CopyCost struct {
+	Blocks       uint64 `json:"blocks"`
+	RelationData uint64 `json:"relation_bytes"`
+	WAL          uint64 `json:"wal_bytes,omitempty"`
+	Other        uint64 `json:"other_bytes,omitempty"`
+	Total        uint64 `json:"total_bytes"`
+}
