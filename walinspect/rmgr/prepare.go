@@ -16,6 +16,7 @@ const invalSize = 16
 //	| magic | total len | xid | database | prepared at| owner | counts…
 //	+-------+-----------+-----+----------+------------+-------+---------
 func (x *Xact) readPrepare(p *payload, rec *walinspect.Record) {
+	x.TwoPhase = true
 	p.skip(8)
 	x.XID = p.xid()
 	x.DB = p.oid()

@@ -100,7 +100,8 @@ type Xact struct {
 	Stats          []StatsItem // statistics that go too, 15 and later
 	StatsOnAbort   []StatsItem
 
-	GID       string // the prepared transaction's name
+	TwoPhase  bool   // the record prepares a transaction or finishes a prepared one
+	GID       string // its name; one finished without logical decoding has none
 	Owner     pg.OID // who prepared it
 	HasOrigin bool   // the transaction came by replication
 	Origin    uint16
@@ -177,6 +178,7 @@ func (x *Xact) readEnd(p *payload, rec *walinspect.Record) {
 		x.Invals = p.take(p.count(invalSize) * invalSize)
 	}
 	if parts&xinfoTwoPhase != 0 {
+		x.TwoPhase = true
 		x.XID = p.xid()
 		if parts&xinfoGID != 0 {
 			x.GID = p.cstring()
