@@ -11,6 +11,9 @@ import (
 // An unreadable disk or a missing segment does not match it.
 var ErrCorrupt = errors.New("corrupt WAL")
 
+// ErrNoRecord is matched by errors about a position where no record can start.
+var ErrNoRecord = errors.New("no record starts")
+
 // Flaw names what is wrong with a page or a record. The names appear in JSON
 // reports and are part of the interface.
 type Flaw string
@@ -26,6 +29,7 @@ const (
 	FlawTimeline     Flaw = "timeline"
 	FlawContinuation Flaw = "continuation"
 	FlawOverwrite    Flaw = "overwrite-record"
+	FlawZeroLength   Flaw = "zero-length"
 	FlawRecordLength Flaw = "record-length"
 	FlawRmgr         Flaw = "resource-manager"
 	FlawPrevLink     Flaw = "prev-link"
@@ -42,6 +46,8 @@ type CorruptError struct {
 	Offset   int64         // byte offset of LSN within Path
 	Want     string
 	Got      string
+
+	found pg.LSN // what Got says, where that is a position
 }
 
 func (e *CorruptError) Error() string {
@@ -72,3 +78,16 @@ func (e *CorruptError) Hint() string {
 	}
 	return ""
 }
+
+// StopError is a stop where a record was asked for. It unwraps to the error of
+// the stop, if that has one.
+type StopError struct{ Stop }
+
+func (e *StopError) Error() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return e.Stop.String()
+}
+
+func (e *StopError) Unwrap() error { return e.Err }

@@ -46,6 +46,8 @@ const (
 	StopWrongCluster StopReason = "wrong-cluster"
 	// StopUnknownFormat: the pages are of a version that is not known.
 	StopUnknownFormat StopReason = "unknown-format"
+	// StopNoRecord: no record can start where one was asked for.
+	StopNoRecord StopReason = "no-record"
 	// StopCorrupt: the bytes contradict themselves, and it is not the end of
 	// the log: valid records follow, or a server would not have left it so.
 	StopCorrupt StopReason = "corrupt"
