@@ -1,0 +1,44 @@
+// Command forkpoint examines PostgreSQL write-ahead log, tells where two
+// clusters parted and what each holds that the other does not, and turns an
+// old primary into a standby of the new one.
+//
+// Each command has a file of its own, in three parts: the options with their
+// flags, the cobra command with its help, and a run function that opens what
+// was named, asks one package and shows the answer. The meaning of the exit
+// status is in exit.go; nothing but main ends the process.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program but for its end. The first interrupt cancels the
+// work, which then says in which phase it was; from then on the default
+// handling is back, so a second one kills.
+func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	go func() {
+		select {
+		case sig := <-signals:
+			signal.Stop(signals)
+			cancel(&cancelledError{signal: sig})
+		case <-ctx.Done():
+		}
+	}()
+	app := newApp(stdin, stdout, stderr)
+	if isPgRewind(args[0]) {
+		return runAsPgRewind(ctx, app, args[1:])
+	}
+	return execute(ctx, app, args[1:])
+}
