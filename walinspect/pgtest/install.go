@@ -1,0 +1,136 @@
+package pgtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The majors that the tests know. Version 19 has no released package yet, so
+// its absence is not a failure, see [Majors].
+const (
+	firstMajor = 13
+	lastMajor  = 18
+	nextMajor  = 19
+)
+
+// Install is a PostgreSQL installation.
+type Install struct {
+	Major  int
+	BinDir string
+}
+
+// Find looks for a major version: in the directory that FORKPOINT_PG_<major>
+// names, then where fetch.sh puts them, then in Debian's place. PostgreSQL 15
+// is taken from Debian first, which alone has all client programs.
+func Find(major int) (Install, error) {
+	if dir := os.Getenv("FORKPOINT_PG_" + strconv.Itoa(major)); dir != "" {
+		if isProgram(filepath.Join(dir, "postgres")) {
+			return Install{major, dir}, nil
+		}
+		return Install{}, fmt.Errorf("FORKPOINT_PG_%d names %s, which has no postgres", major, dir)
+	}
+	places := []string{
+		filepath.Join(cacheDir(), strconv.Itoa(major), "bin"),
+		fmt.Sprintf("/usr/lib/postgresql/%d/bin", major),
+	}
+	if major == 15 {
+		slices.Reverse(places)
+	}
+	for _, dir := range places {
+		if isProgram(filepath.Join(dir, "postgres")) {
+			return Install{major, dir}, nil
+		}
+	}
+	return Install{}, fmt.Errorf("PostgreSQL %d is not installed; run: make pg", major)
+}
+
+// Program is the path of one of the installation's programs.
+func (i Install) Program(name string) (path string, found bool) {
+	path = filepath.Join(i.BinDir, name)
+	return path, isProgram(path)
+}
+
+// Majors lists the versions that the machine has, oldest first. Where one of 13
+// to 18 is missing the test fails under CI; elsewhere the log says what to run.
+// [EachMajor] is the usual way to ask.
+func Majors(t testing.TB) []int {
+	t.Helper()
+	skipShort(t)
+	var majors []int
+	for major := firstMajor; major <= nextMajor; major++ {
+		if !wanted(major) {
+			continue
+		}
+		if _, err := Find(major); err == nil {
+			majors = append(majors, major)
+		} else if major <= lastMajor {
+			missing(t, err.Error())
+		}
+	}
+	if len(majors) == 0 {
+		t.Skip("no PostgreSQL server is installed; run: make pg")
+	}
+	return majors
+}
+
+// EachMajor runs a subtest per version that the machine should have. A missing
+// one is a failure under CI and a skip elsewhere.
+func EachMajor(t *testing.T, test func(t *testing.T, major int)) {
+	t.Helper()
+	skipShort(t)
+	for major := firstMajor; major <= nextMajor; major++ {
+		_, err := Find(major)
+		if !wanted(major) || err != nil && major > lastMajor {
+			continue
+		}
+		t.Run(fmt.Sprintf("pg%d", major), func(t *testing.T) {
+			if err != nil {
+				missing(t, err.Error())
+				t.Skip(err)
+			}
+			test(t, major)
+		})
+	}
+}
+
+// wanted holds for the majors in FORKPOINT_PG_MAJORS, a list such as "15 18"
+// with which a developer shortens a run; without it, for all.
+func wanted(major int) bool {
+	list := strings.Fields(os.Getenv("FORKPOINT_PG_MAJORS"))
+	return len(list) == 0 || slices.Contains(list, strconv.Itoa(major))
+}
+
+// skipShort leaves tests with servers out of go test -short.
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs PostgreSQL servers; left out with -short")
+	}
+}
+
+// missing fails the test where everything should be installed.
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Log(what)
+}
+
+// cacheDir is where fetch.sh puts servers, and this package its templates.
+func cacheDir() string {
+	if dir := os.Getenv("FORKPOINT_PG"); dir != "" {
+		return dir
+	}
+	return fmt.Sprintf("/var/tmp/forkpoint-pg-%d", os.Getuid())
+}
+
+func isProgram(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
+}
