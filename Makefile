@@ -1,0 +1,55 @@
+# The two commands of the README are "make demo" and "make test"; "make help" lists the rest.
+
+GO      ?= go
+TIMEOUT ?= 25m
+export CGO_ENABLED = 1
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test unit race lint fuzz pg golden fixtures bench torture help tools
+
+build: tools ## Build ./forkpoint
+	$(GO) build -o forkpoint ./cmd/forkpoint
+
+demo: build pg ## Show a fail-over, its diagnosis and a rewind on real servers
+	PATH="$(CURDIR):$$PATH" docs/demo.sh
+
+test: tools pg ## Run all tests, with real servers of every major version
+	$(GO) vet ./...
+	$(GO) test -count=1 -timeout=$(TIMEOUT) ./...
+
+unit: tools ## Run the tests that need no server
+	$(GO) test -short -count=1 ./...
+
+race: tools ## Run the tests that need no server under the race detector
+	$(GO) test -short -race -count=1 ./...
+
+lint: ## Check formatting and run go vet
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+
+fuzz: ## Run every fuzz target for 30 seconds (FUZZTIME=5m for longer)
+	@.ci/fuzz $(or $(FUZZTIME),30s)
+
+pg: ## Install the PostgreSQL servers that the tests use, where missing
+	@walinspect/pgtest/fetch.sh
+
+golden: ## Rewrite the golden files of the command-line tests
+	$(GO) test -count=1 ./cmd/forkpoint -update
+
+fixtures: pg ## Make the shared fixtures in testdata anew
+	testdata/generate.sh
+
+bench: ## Run the benchmarks
+	$(GO) test -short -run='^$$' -bench=. -benchmem ./...
+
+torture: pg ## Run the long tests: many fail-overs, crashes at every step
+	FORKPOINT_TORTURE=1 $(GO) test -count=1 -timeout=4h ./...
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# A C compiler for SQLite; installed on Debian when make runs as root.
+tools:
+	@command -v $(or $(CC),cc) >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; } || \
+		{ echo "a C compiler is missing; as root: apt-get install gcc libc6-dev" >&2; exit 1; }
