@@ -20,12 +20,19 @@ type HistoryPlace struct {
 	Files    []HistoryFile
 	Segments map[pg.TimelineID]int // WAL segments that lie beside the files
 
-	// Of a data directory; Current is 0 elsewhere. Reached is how far its
-	// pages may be ahead: the latest checkpoint or the minimum recovery point.
-	Current pg.TimelineID
-	Reached pg.LSN
-	Running bool // the server may write a history file at any moment
+	// Of a data directory; Current is 0 elsewhere.
+	Current          pg.TimelineID
+	Checkpoint       pg.LSN // start of the latest checkpoint record
+	MinRecoveryPoint pg.LSN
 }
+
+// reached is how far the place's pages may be ahead.
+func (p *HistoryPlace) reached() pg.LSN { return max(p.Checkpoint, p.MinRecoveryPoint) }
+
+// past tells whether the place has gone past a switch point and so cannot
+// follow the timeline that begins there. A switch point belongs to the new
+// timeline already.
+func (p *HistoryPlace) past(end pg.LSN) bool { return p.Checkpoint >= end || p.MinRecoveryPoint > end }
 
 // HistoryFile is one file as it was read.
 type HistoryFile struct {
@@ -76,7 +83,7 @@ func CheckHistory(places ...HistoryPlace) *HistoryCheck {
 	c := &HistoryCheck{Schema: HistorySchema, Files: []CheckedFile{}, Timelines: []TimelineFacts{}, Findings: Findings{}}
 	var parsed []parsedHistory
 	for _, place := range places {
-		c.Places = append(c.Places, PlaceSummary{place.Path, len(place.Files), place.Current, place.Reached})
+		c.Places = append(c.Places, PlaceSummary{place.Path, len(place.Files), place.Current, place.reached()})
 		for _, f := range place.Files {
 			if h := c.parse(f); h != nil {
 				parsed = append(parsed, parsedHistory{h, f.Path})

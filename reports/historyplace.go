@@ -80,13 +80,13 @@ func (c *HistoryCheck) checkCurrent(place HistoryPlace, tree *timeline.Tree) {
 			continue
 		}
 		step, through := path.Step(place.Current)
-		if !through || step.End == pg.MaxLSN || place.Reached <= step.End {
+		if !through || step.End == pg.MaxLSN || !place.past(step.End) {
 			continue
 		}
 		c.Findings.Add(Finding{Code: "past-switch-point", Severity: Warning, Timeline: tli, LSN: step.End, Path: place.Path,
 			Title: fmt.Sprintf("this data directory cannot follow timeline %d as it is", tli),
 			Detail: fmt.Sprintf("It is on timeline %d and has reached %s, %d bytes past %s, where timeline %d is left on the way to %d.",
-				place.Current, place.Reached, place.Reached-step.End, step.End, place.Current, tli),
+				place.Current, place.reached(), place.reached()-step.End, step.End, place.Current, tli),
 			Hint: "see what would be lost with forkpoint report, then use forkpoint rewind"})
 	}
 }

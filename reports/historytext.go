@@ -46,21 +46,23 @@ func (c *HistoryCheck) verdict() string {
 }
 
 func (c *HistoryCheck) timelineTable() Table {
-	t := Table{Columns: []Column{{"timeline", true}, {"from", true}, {"begins at", true}, {"goes on as", false}, {"WAL segments", true}, {"reason", false}},
+	t := Table{Columns: []Column{{"timeline", true}, {"from", true}, {"begins at", true}, {"goes on as", false}, {"WAL segments", true}, {"current in", false}, {"reason", false}},
 		Empty: "No timelines are known."}
 	for _, facts := range c.Timelines {
-		row := []any{facts.Timeline, nil, nil, nil, Count(facts.Segments), facts.Reason}
+		row := []any{facts.Timeline, nil, nil, nil, Count(facts.Segments), "", facts.Reason}
 		if facts.Parent != 0 {
 			row[1], row[2] = facts.Parent, facts.Begin
 		}
 		if len(facts.Children) > 0 {
 			row[3] = joinTimelines(facts.Children)
 		}
+		var current []string
 		for _, p := range c.Places {
 			if p.Current == facts.Timeline {
-				row[5] = strings.TrimSpace(facts.Reason + "  <- current")
+				current = append(current, p.Path)
 			}
 		}
+		row[5] = strings.Join(current, ", ")
 		t.Rows = append(t.Rows, row)
 	}
 	return t

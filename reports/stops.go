@@ -1,5 +1,16 @@
 package reports
 
+import "slices"
+
+// Stop reasons in the order in which help texts list them.
+var stopOrder = []string{
+	"clean-end", "recycled", "switch-tail", "torn", "limit", "missing-segment", "truncated-file", "zero-fill",
+	"wrong-timeline", "wrong-cluster", "unknown-format", "overwritten", "corrupt", "no-record", "unreadable", "cancelled",
+}
+
+// StopReasons lists the codes of [EndOfWAL], the natural ends first.
+func StopReasons() []string { return slices.Clone(stopOrder) }
+
 // stops says in words why a log ends, for each code of walinspect.StopReason.
 var stops = map[string]struct {
 	text    string
@@ -19,6 +30,7 @@ var stops = map[string]struct {
 	"unknown-format":  {"the pages are of a version that is not known", false},
 	"corrupt":         {"the bytes contradict themselves: this is damage, not the end of the log", false},
 	"unreadable":      {"the file could not be read", false},
+	"no-record":       {"no record starts at the place that was asked for", false},
 	"cancelled":       {"reading was cancelled", false},
 }
 
