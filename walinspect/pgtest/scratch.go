@@ -17,25 +17,52 @@ import (
 // anything in it is in use; its lock file is held so long, so that another
 // process can tell an abandoned directory from one in use.
 type scratch struct {
+	place func() string // where the well-known directory is
 	mu    sync.Mutex
 	users int
 	dir   string
 	lock  *os.File
 }
 
-var shared scratch
+// Clusters go where files are made fastest; programs go where they can be
+// executed, which memory file systems often forbid.
+var (
+	shared   = scratch{place: fastPlace}
+	programs = scratch{place: reachableTemp}
+)
 
 // Scratch makes a directory that the servers' OS user owns and can reach, which
 // a directory from testing.T.TempDir is not when the test runs as root. It is
 // removed when the test ends, with every process that works in it.
 func Scratch(t testing.TB) string {
 	t.Helper()
-	dir, err := shared.acquire()
+	return shared.forTest(t)
+}
+
+// Executable is a copy of the running test binary that the servers' OS user can
+// execute; the original lies in a directory that belongs to go test alone.
+func Executable(t testing.TB) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(programs.forTest(t), filepath.Base(self))
+	if err := copyFile(self, path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// forTest makes a new directory that lasts as long as the test.
+func (s *scratch) forTest(t testing.TB) string {
+	t.Helper()
+	dir, err := s.acquire()
 	if err != nil {
 		t.Fatalf("make scratch directory: %s", err)
 	}
 	t.Cleanup(func() {
-		if err := shared.release(dir); err != nil {
+		if err := s.release(dir); err != nil {
 			t.Errorf("remove scratch directory: %s", err)
 		}
 	})
@@ -84,7 +111,7 @@ func (s *scratch) closeUnused() error {
 // died. One process at a time does so, lest a directory that is not locked yet
 // be taken for an abandoned one.
 func (s *scratch) open() error {
-	base := filepath.Join(reachableTemp(), fmt.Sprintf("forkpoint-pgtest-%d", os.Getuid()))
+	base := filepath.Join(s.place(), fmt.Sprintf("forkpoint-pgtest-%d", os.Getuid()))
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return err
 	}
@@ -145,29 +172,6 @@ func ownedByUs(dir string) error {
 		return fmt.Errorf("%s is not a directory of ours", dir)
 	}
 	return nil
-}
-
-// reachableTemp is the first directory for temporary files that every user can
-// enter, with a name short enough for sockets (108 bytes in all).
-func reachableTemp() string {
-	for _, dir := range []string{os.TempDir(), "/tmp"} {
-		if len(dir) < 40 && enterable(dir) {
-			return dir
-		}
-	}
-	return "/var/tmp"
-}
-
-func enterable(dir string) bool {
-	for ; ; dir = filepath.Dir(dir) {
-		st, err := os.Stat(dir)
-		if err != nil || st.Mode()&0o001 == 0 {
-			return false
-		}
-		if dir == "/" || dir == "." {
-			return true
-		}
-	}
 }
 
 // killIn ends every process whose working directory is dir or below, and

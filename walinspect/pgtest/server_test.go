@@ -2,6 +2,7 @@ package pgtest_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,5 +138,12 @@ func TestSwitchWAL(t *testing.T) {
 	s.Exec("INSERT INTO t VALUES (1)")
 	if before, after := size.Number(end), size.Number(s.CurrentLSN()); after != before+1 {
 		t.Errorf("segment %d after a switch in segment %d", after, before)
+	}
+}
+
+func TestExecutableRunsAsServerUser(t *testing.T) {
+	cmd := pgtest.RunAs(exec.Command(pgtest.Executable(t), "-test.list", "^TestStandby$"))
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "TestStandby") {
+		t.Fatalf("the copy of the test binary: %v\n%s", err, out)
 	}
 }
