@@ -7,6 +7,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"forkpoint/reports"
 )
 
 // helpWidth is the number of columns that help texts are wrapped at.
@@ -75,6 +77,15 @@ func flagHead(f *pflag.Flag) (head, usage string) {
 		usage += " (default " + f.DefValue + ")"
 	}
 	return head, usage
+}
+
+// stopHelp lists the reasons for which reading of the log ends.
+func stopHelp() string {
+	var b strings.Builder
+	for _, reason := range reports.StopReasons() {
+		fmt.Fprintf(&b, "  %-16s %s\n", reason, reports.StopText(reason))
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 const usageTemplate = `Usage:{{if .Runnable}}

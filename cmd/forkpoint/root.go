@@ -58,7 +58,7 @@ func newRootCommand(app *app) *cobra.Command {
 	cobra.AddTemplateFunc("exitStatuses", exitHelp)
 	cobra.AddTemplateFunc("flagUsages", flagUsages)
 	for _, cmd := range []*cobra.Command{
-		newHistoryCommand(app),
+		newInspectCommand(app), newHistoryCommand(app),
 		newVersionCommand(app), newManCommand(app),
 	} {
 		cmd.Flags().SortFlags = false

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"forkpoint/reports/render"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/pg"
+)
+
+type inspectOptions struct {
+	places     []string
+	start, end lsnFlag
+	timeline   timelineFlag
+	filter     recordFilter
+	limit      int64
+	stats      statsFlag
+	blocks     bool
+	check      bool
+	format     render.Format
+}
+
+func (o *inspectOptions) addFlags(fs *pflag.FlagSet) {
+	fs.VarP(&o.start, "start", "s", "first `LSN` to look at; between two records, the next one counts")
+	fs.VarP(&o.end, "end", "e", "stop before records that begin at or after this `LSN`")
+	fs.VarP(&o.timeline, "timeline", "t", "follow the history that leads to this timeline; `TLI` in decimal or 0x hexadecimal")
+	o.filter.addFlags(fs)
+	fs.Int64VarP(&o.limit, "limit", "n", 0, "stop after this `number` of matching records")
+	fs.VarP(&o.stats, "stats", "z", "count instead of printing, by resource manager or, with =record, by record type")
+	fs.Lookup("stats").NoOptDefVal = "rmgr"
+	fs.BoolVarP(&o.blocks, "bkp-details", "b", false, "print each block reference on a line of its own")
+	fs.BoolVar(&o.check, "check", false, "verify every record and page, past damage too, and print what is valid")
+	addFormat(fs, &o.format)
+}
+
+func newInspectCommand(app *app) *cobra.Command {
+	opts := inspectOptions{format: render.Text}
+	cmd := &cobra.Command{
+		Use:   "inspect [flags] PGDATA|FOLDER|SEGMENT [SEGMENT]",
+		Short: "Print WAL records, and how the WAL ends",
+		Long: `Print records of the write-ahead log in the form of pg_waldump, of any version
+from 13 to 19, and at the end why there are no more.
+
+Of a data directory the log is read that recovery would read: from the redo
+point of the latest checkpoint on, along the history of its current timeline.
+--start goes further back. Of a folder, such as an archive, everything on its
+newest timeline is read from the first segment on; compressed files (.gz .lz4
+.zst .xz .bz2) and .partial ones are taken where whole ones are missing. Of one
+segment its records are read, of two all from the first to the second.
+
+Every page and record is verified on the way: magic, addresses, back links,
+checksums. Reading never goes on past damage, except with --check, which tells
+what is valid before and after it.
+
+How a log ends (the code is the same in JSON):
+` + stopHelp(),
+		Example: `  forkpoint inspect /var/lib/postgresql/15/main --limit 20
+  forkpoint inspect /var/lib/postgresql/15/main --start 0/3000028 --rmgr Heap,Transaction
+  forkpoint inspect /backup/archive --timeline 3 --relation 1663/5/16384 --block 7
+  forkpoint inspect 000000030000000000000005 --stats=record
+  forkpoint inspect /var/lib/postgresql/15/main --check
+  forkpoint inspect /backup/archive --format json | jq 'select(.xid == 733)'`,
+		Args: wantArgs(1, 2, "a data directory, a folder, or one or two WAL segments"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.places = args
+			if err := opts.validate(); err != nil {
+				return err
+			}
+			return runInspect(cmd.Context(), app, opts)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *inspectOptions) validate() error {
+	switch {
+	case o.end != 0 && o.end <= o.start:
+		return usagef("--end %s is not after --start %s", pg.LSN(o.end), pg.LSN(o.start))
+	case o.limit < 0:
+		return usagef("--limit %d: want a positive number", o.limit)
+	case o.check && (o.stats != "" || o.limit > 0 || o.filter.active()):
+		return usagef("--check looks at every record: it cannot be combined with filters, --limit or --stats")
+	}
+	return nil
+}
+
+func runInspect(ctx context.Context, app *app, opts inspectOptions) error {
+	wal, err := openWAL(ctx, opts.places, pg.TimelineID(opts.timeline))
+	if err != nil {
+		return err
+	}
+	span := wal.span
+	if opts.start != 0 {
+		span.From = pg.LSN(opts.start)
+	}
+	if opts.end != 0 {
+		span.To = pg.LSN(opts.end)
+	}
+	if span.Empty() {
+		return usagef("--end %s is before the WAL that is there begins, at %s", span.To, span.From)
+	}
+	if opts.check {
+		return runCheck(ctx, app, wal, span, opts.format)
+	}
+	out := newRecordPrinter(app.stdout, wal, opts)
+	stop, err := readRecords(ctx, wal, span, opts, out)
+	if err != nil {
+		return err
+	}
+	if err := out.finish(stop); err != nil {
+		return err
+	}
+	return stop.Err
+}
+
+// errEnough ends reading once --limit records were printed.
+var errEnough = errors.New("limit of records reached")
+
+// readRecords hands the records of the span that pass the filter to out, and
+// tells why reading ended.
+func readRecords(ctx context.Context, wal *openedWAL, span pg.Span, opts inspectOptions, out recordPrinter) (walinspect.Stop, error) {
+	first, err := wal.firstRecord(ctx, span.From)
+	if err != nil {
+		return walinspect.Stop{}, err
+	}
+	reader := walinspect.NewReader(wal.pages, wal.geometry, first)
+	reader.SetLimit(span.To)
+	var printed int64
+	for reader.Next(ctx) {
+		rec := reader.Record()
+		if !opts.filter.match(rec) {
+			continue
+		}
+		if err := out.record(rec); err != nil {
+			return walinspect.Stop{}, err
+		}
+		if printed++; printed == opts.limit {
+			return walinspect.Stop{Reason: walinspect.StopLimit, LSN: rec.End, Timeline: rec.Timeline}, nil
+		}
+	}
+	stop := reader.Stop()
+	if stop.Reason == walinspect.StopCancelled {
+		return stop, stop.Err
+	}
+	return stop, nil
+}
+
+// statsFlag is what records are counted by.
+type statsFlag string
+
+func (f *statsFlag) Set(s string) error {
+	if s != "rmgr" && s != "record" {
+		return errors.New("want rmgr or record")
+	}
+	*f = statsFlag(s)
+	return nil
+}
+
+func (f *statsFlag) Type() string   { return "rmgr|record" }
+func (f *statsFlag) String() string { return strings.TrimSpace(string(*f)) }
