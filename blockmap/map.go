@@ -96,18 +96,23 @@ func (m *Map) Put(rf pg.RelFork, e Entry) {
 // of a database that was created or dropped is cut to nothing. The sets belong
 // to the map.
 func (m *Map) Get(rf pg.RelFork) (Entry, bool) {
-	if m == nil {
-		return NewEntry(), false
-	}
-	if e, found := m.entries[rf]; found {
-		return *e, true
-	}
-	e := NewEntry()
-	if m.cutDBs[databaseOf(rf)] {
+	e, found := m.Own(rf)
+	if !found && m != nil && m.cutDBs[databaseOf(rf)] {
 		e.Limit = 0
 		return e, true
 	}
-	return e, false
+	return e, found
+}
+
+// Own returns the entry that the map itself holds under a key, without what
+// the fork's database says about it, as [Map.All] yields it.
+func (m *Map) Own(rf pg.RelFork) (Entry, bool) {
+	if m != nil {
+		if e, found := m.entries[rf]; found {
+			return *e, true
+		}
+	}
+	return NewEntry(), false
 }
 
 // All yields the forks in the order of [pg.RelFork.Compare]. An entry with

@@ -6,6 +6,14 @@ import (
 	"forkpoint/walinspect/pg"
 )
 
+// SegmentKey names a WAL segment of a cluster. Branches of the cluster can have
+// different segments of one name, so it names variants of a segment.
+type SegmentKey struct {
+	SystemID    uint64
+	SegmentSize pg.SegmentSize
+	Name        pg.SegmentName
+}
+
 // Segment is everything the catalog keeps of one WAL segment. It speaks of the
 // records that begin in the segment; the last of them may end in a later one,
 // and what it needs from there was read.
@@ -38,6 +46,10 @@ type Segment struct {
 	// segment's valid WAL is, whatever the bytes behind its end are.
 	Digest [32]byte
 
+	// Supersedes lists digests of earlier readings of which this is a longer
+	// one: the segment had grown. Storing it makes them needless.
+	Supersedes [][32]byte
+
 	// Where it was read from. An equal, not empty Identity means that the file
 	// need not be read again.
 	Path     string
@@ -55,6 +67,9 @@ type Segment struct {
 	Snapshots   []Snapshot    //
 	XIDs        []XIDActivity // by first record
 }
+
+// Key names the segment without the variant.
+func (s *Segment) Key() SegmentKey { return SegmentKey{s.SystemID, s.SegmentSize, s.Name} }
 
 // Span is the part of the log that the records of the segment cover; empty
 // where none begins in it.

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// Catalog is an open catalog.
+type Catalog struct {
+	db     *sql.DB
+	path   string
+	packer packer
+	// relations and clusters remember row numbers; emptied when a transaction
+	// fails, for it may have made them.
+	relations map[relationKey]int64
+	clusters  map[clusterKey]clusterRow
+}
+
+// Permissions of a new catalog: it tells what is in the database.
+const fileMode fs.FileMode = 0o600
+
+// settings are those of each connection. The log of a catalog is forced to disk
+// with every commit: once a segment is in the catalog, the file may go.
+const settings = "_busy_timeout=10000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"
+
+// Open opens the catalog at path for reading and writing. A missing file, or
+// an empty one, becomes a new catalog; an older schema is brought up to date.
+func Open(ctx context.Context, path string) (*Catalog, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, fmt.Errorf("open catalog: %w", err)
+	}
+	f.Close() // nothing was written
+	c, err := connect(ctx, path, fileURL(path, settings))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.migrate(ctx); err != nil {
+		c.db.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// OpenReadOnly opens an existing catalog that others may write to meanwhile.
+func OpenReadOnly(ctx context.Context, path string) (*Catalog, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open catalog: %w", err)
+	}
+	c, err := connect(ctx, path, fileURL(path, settings+"&mode=ro"))
+	if cannotOpen(err) && missing(path+"-wal") {
+		// Without write permission on the directory SQLite cannot make the
+		// shared memory that readers and writers meet in. Where there is no
+		// log there is no writer either, and the file is all there is.
+		c, err = connect(ctx, path, fileURL(path, settings+"&mode=ro&immutable=1"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.requireCurrent(ctx); err != nil {
+		c.db.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// OpenMemory makes an empty catalog that leaves nothing on disk.
+func OpenMemory(ctx context.Context) (*Catalog, error) {
+	c, err := connect(ctx, ":memory:", "file::memory:?"+settings)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.migrate(ctx); err != nil {
+		c.db.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Path is what the catalog was opened with; ":memory:" for one without a file.
+func (c *Catalog) Path() string { return c.path }
+
+// Close closes the catalog. What was saved stays saved if it fails.
+func (c *Catalog) Close() error {
+	if err := c.db.Close(); err != nil {
+		return fmt.Errorf("close catalog %s: %w", c.path, err)
+	}
+	return nil
+}
+
+// connect opens the database and makes sure that it is one. There is one
+// connection, because a catalog in memory lives in it, and because the
+// catalog belongs to one goroutine anyway.
+func connect(ctx context.Context, path, dsn string) (*Catalog, error) {
+	db, err := sql.Open("sqlite3", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open catalog %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	db.SetMaxIdleConns(1)
+	c := &Catalog{db: db, path: path}
+	c.forget()
+	if err := c.checkApplication(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Catalog) forget() {
+	c.relations, c.clusters = map[relationKey]int64{}, map[clusterKey]clusterRow{}
+}
+
+func fileURL(path, query string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path // SQLite then reports what is wrong with it
+	}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: query}
+	return u.String()
+}
+
+func cannotOpen(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly)
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// write runs f in a transaction that is rolled back if f fails.
+func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("write to catalog %s: %w", c.path, err)
+	}
+	if err = f(tx); err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		tx.Rollback() // the first error is the one to report
+		c.forget()
+		return fmt.Errorf("write to catalog %s: %w", c.path, err)
+	}
+	return nil
+}

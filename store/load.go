@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+)
+
+// Load fills in the contents of a segment that another method returned.
+func (c *Catalog) Load(ctx context.Context, s *blockmap.Segment) error {
+	id, err := c.rowOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, load := range []func(context.Context, int64, *blockmap.Segment) error{
+		c.loadTouched, c.loadRmgrs, c.loadCheckpoints, c.loadEvents, c.loadTransactions,
+	} {
+		if err := load(ctx, id, s); err != nil {
+			return fmt.Errorf("segment %s: %w", s.Name.Format(s.SegmentSize), err)
+		}
+	}
+	return nil
+}
+
+const selectTouched = `SELECT r.spc_oid, r.db_oid, r.rel_number, r.fork,
+       t.limit_block, t.block_count, t.restored_count, t.blocks, t.restored,
+       t.records, t.inserts, t.updates, t.hot_updates, t.deletes, t.images, t.image_bytes, t.wal_bytes
+FROM touched t JOIN relations r ON r.id = t.relation_id
+WHERE t.segment_id = ?`
+
+func (c *Catalog) loadTouched(ctx context.Context, id int64, s *blockmap.Segment) error {
+	s.Touched, s.Activity = &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
+	return c.query(ctx, selectTouched, []any{id}, func(scan scanFunc) error {
+		var rf pg.RelFork
+		var limit *int64
+		var count, restoredCount uint64
+		var blocks, restored []byte
+		var a blockmap.Activity
+		err := scan(&rf.Spc, &rf.DB, &rf.Rel, &rf.Fork, &limit, &count, &restoredCount, &blocks, &restored,
+			&a.Records, &a.Inserts, &a.Updates, &a.HotUpdates, &a.Deletes, &a.Images, &a.ImageBytes, &a.WALBytes)
+		if err != nil {
+			return err
+		}
+		if a != (blockmap.Activity{}) {
+			s.Activity[rf] = a
+		}
+		if count == 0 && limit == nil {
+			return nil
+		}
+		e, err := decodeEntry(limit, blocks, restored, restoredCount == count)
+		if err != nil || e.Touched.Len() != count || e.Restored.Len() != restoredCount {
+			return fmt.Errorf("blocks of %s: want %d, %d of them restored, got %d and %d: %w", rf, count, restoredCount, e.Touched.Len(), e.Restored.Len(), orCorrupt(err))
+		}
+		s.Touched.Put(rf, e)
+		return nil
+	})
+}
+
+func decodeEntry(limit *int64, blocks, restored []byte, allRestored bool) (e blockmap.Entry, err error) {
+	e = blockmap.NewEntry()
+	if limit != nil {
+		e.Limit = pg.BlockNumber(*limit)
+	}
+	if e.Touched, err = blockmap.DecodeSet(blocks); err != nil {
+		return e, err
+	}
+	if allRestored {
+		e.Restored = e.Touched.Clone()
+		return e, nil
+	}
+	e.Restored, err = blockmap.DecodeSet(restored)
+	return e, err
+}
+
+func orCorrupt(err error) error {
+	if err == nil {
+		return blockmap.ErrBadSet
+	}
+	return err
+}
+
+const selectRmgrs = `SELECT rmgr, op, records, wal_bytes, image_bytes FROM rmgr_counts WHERE segment_id = ? ORDER BY rmgr, op`
+
+func (c *Catalog) loadRmgrs(ctx context.Context, id int64, s *blockmap.Segment) error {
+	s.Rmgrs = nil
+	return c.query(ctx, selectRmgrs, []any{id}, func(scan scanFunc) error {
+		var r blockmap.RmgrCount
+		err := scan(&r.Rmgr, &r.Op, &r.Records, &r.Bytes, &r.ImageBytes)
+		s.Rmgrs = append(s.Rmgrs, r)
+		return err
+	})
+}
+
+const selectCheckpoints = `SELECT lsn, end_lsn, redo_lsn, tli, prev_tli, shutdown, full_page_writes, wal_level,
+       next_xid, oldest_xid, oldest_active_xid, time
+FROM checkpoints WHERE segment_id = ? ORDER BY lsn`
+
+func (c *Catalog) loadCheckpoints(ctx context.Context, id int64, s *blockmap.Segment) error {
+	s.Checkpoints = nil
+	return c.query(ctx, selectCheckpoints, []any{id}, func(scan scanFunc) error {
+		var p blockmap.Checkpoint
+		var time int64
+		err := scan(&p.LSN, &p.End, &p.Redo, &p.Timeline, &p.PrevTimeline, &p.Shutdown, &p.FullPageWrites, &p.WALLevel,
+			&p.NextXID, &p.OldestXID, &p.OldestActive, &time)
+		p.Time = fromTime(time)
+		s.Checkpoints = append(s.Checkpoints, p)
+		return err
+	})
+}
+
+const selectTransactions = `SELECT xacts, xids, snapshots, assignments FROM transactions WHERE segment_id = ?`
+
+func (c *Catalog) loadTransactions(ctx context.Context, id int64, s *blockmap.Segment) error {
+	s.Xacts, s.XIDs, s.Snapshots, s.Assignments = nil, nil, nil, nil
+	return c.query(ctx, selectTransactions, []any{id}, func(scan scanFunc) error {
+		var xacts, xids, snapshots, assignments []byte
+		err := scan(&xacts, &xids, &snapshots, &assignments)
+		if err == nil {
+			s.Xacts, err = unpackList(xacts, blockmap.DecodeXacts)
+		}
+		if err == nil {
+			s.XIDs, err = unpackList(xids, blockmap.DecodeXIDs)
+		}
+		if err == nil {
+			s.Snapshots, err = unpackList(snapshots, blockmap.DecodeSnapshots)
+		}
+		if err == nil {
+			s.Assignments, err = unpackList(assignments, blockmap.DecodeAssignments)
+		}
+		return err
+	})
+}

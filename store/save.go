@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+)
+
+// Save stores segments in one transaction, all or none. A variant that is
+// there already keeps its contents, for equal digests mean equal records; what
+// it says about its end, and where it was seen, is brought up to date.
+func (c *Catalog) Save(ctx context.Context, segments ...*blockmap.Segment) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		for _, s := range segments {
+			if err := c.saveSegment(ctx, tx, s); err != nil {
+				return fmt.Errorf("segment %s: %w", s.Name.Format(s.SegmentSize), err)
+			}
+		}
+		return nil
+	})
+}
+
+const (
+	findDigest = `SELECT id, complete FROM segments WHERE cluster_id = ? AND tli = ? AND segno = ? AND digest = ?`
+	updateEnd  = `UPDATE segments SET complete = ?, stop = ?, stop_lsn = ?, stop_detail = ? WHERE id = ?`
+)
+
+func (c *Catalog) saveSegment(ctx context.Context, tx *sql.Tx, s *blockmap.Segment) error {
+	cluster, err := c.clusterOf(ctx, tx, s)
+	if err != nil {
+		return err
+	}
+	stop, err := toLSN(s.StopLSN)
+	if err != nil {
+		return err
+	}
+	var id int64
+	var complete bool
+	err = tx.QueryRowContext(ctx, findDigest, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:]).Scan(&id, &complete)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		id, err = c.insertSegment(ctx, tx, cluster, s)
+	case err == nil && !complete: // what was once read whole was whole
+		_, err = tx.ExecContext(ctx, updateEnd, s.Complete, s.Stop, stop, s.StopDetail, id)
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.saveFile(ctx, tx, cluster, id, s); err != nil {
+		return err
+	}
+	return c.dropSuperseded(ctx, tx, cluster, s)
+}
+
+const insertHead = `INSERT INTO segments (cluster_id, tli, segno, digest, first_lsn, last_lsn, end_lsn, first_prev,
+    records, wal_bytes, complete, stop, stop_lsn, stop_detail, commits, aborts, prepares,
+    first_time, last_time, min_xid, max_xid, indexed_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+
+func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, s *blockmap.Segment) (id int64, err error) {
+	at, err := toLSNs(s.First, s.Last, s.End, s.FirstPrev, s.StopLSN)
+	if err != nil {
+		return 0, err
+	}
+	sum := summarize(s)
+	err = tx.QueryRowContext(ctx, insertHead, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:],
+		at[0], at[1], at[2], at[3], s.Records, s.Bytes, s.Complete, s.Stop, at[4], s.StopDetail,
+		sum.commits, sum.aborts, sum.prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
+	if err != nil {
+		return 0, err
+	}
+	for _, save := range []func(context.Context, *sql.Tx, int64, *blockmap.Segment) error{
+		c.saveRmgrs, c.saveCheckpoints, c.saveEvents, c.saveTransactions,
+	} {
+		if err := save(ctx, tx, id, s); err != nil {
+			return 0, err
+		}
+	}
+	return id, c.saveTouched(ctx, tx, cluster, id, s)
+}
+
+// summary is what the table of segments says about a segment's transactions.
+type summary struct {
+	commits, aborts, prepares int64
+	firstTime, lastTime       *int64
+	minXID, maxXID            *int64
+}
+
+func summarize(s *blockmap.Segment) summary {
+	var sum summary
+	for i := range s.Xacts {
+		x := &s.Xacts[i]
+		switch {
+		case x.Kind.Commits():
+			sum.commits++
+		case x.Kind.Ends():
+			sum.aborts++
+		default:
+			sum.prepares++
+		}
+		if x.Kind.Ends() {
+			widen(&sum.firstTime, &sum.lastTime, toTime(x.Time))
+		}
+	}
+	for i := range s.XIDs {
+		widen(&sum.minXID, &sum.maxXID, int64(s.XIDs[i].XID))
+	}
+	return sum
+}
+
+func widen(low, high **int64, v int64) {
+	if *low == nil || v < **low {
+		*low = &v
+	}
+	if *high == nil || v > **high {
+		*high = &v
+	}
+}
+
+const (
+	// A path shows one content of a segment at a time.
+	forgetFile = `DELETE FROM files WHERE path = ? AND segment_id IN
+    (SELECT id FROM segments WHERE cluster_id = ? AND tli = ? AND segno = ?)`
+	insertFile = `INSERT INTO files (segment_id, path, identity, size, seen_at) VALUES (?, ?, ?, ?, ?)`
+)
+
+func (c *Catalog) saveFile(ctx context.Context, tx *sql.Tx, cluster, id int64, s *blockmap.Segment) error {
+	if _, err := tx.ExecContext(ctx, forgetFile, s.Path, cluster, s.Name.Timeline, int64(s.Name.Number)); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, insertFile, id, s.Path, s.Identity, s.Size, toTime(s.Indexed))
+	return err
+}
+
+const deleteSuperseded = `DELETE FROM segments WHERE cluster_id = ? AND tli = ? AND segno = ? AND digest = ?`
+
+func (c *Catalog) dropSuperseded(ctx context.Context, tx *sql.Tx, cluster int64, s *blockmap.Segment) error {
+	for _, digest := range s.Supersedes {
+		if digest == s.Digest {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, deleteSuperseded, cluster, s.Name.Timeline, int64(s.Name.Number), digest[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertAll runs one statement for n rows.
+func (c *Catalog) insertAll(ctx context.Context, tx *sql.Tx, query string, n int, row func(int) ([]any, error)) error {
+	if n == 0 {
+		return nil
+	}
+	stmt, err := tx.PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close() // it is done with
+	for i := range n {
+		args, err := row(i)
+		if err != nil {
+			return err
+		}
+		if _, err := stmt.ExecContext(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const insertRmgr = `INSERT INTO rmgr_counts (segment_id, rmgr, op, records, wal_bytes, image_bytes) VALUES (?, ?, ?, ?, ?, ?)`
+
+func (c *Catalog) saveRmgrs(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
+	return c.insertAll(ctx, tx, insertRmgr, len(s.Rmgrs), func(i int) ([]any, error) {
+		r := &s.Rmgrs[i]
+		return []any{id, r.Rmgr, r.Op, r.Records, r.Bytes, r.ImageBytes}, nil
+	})
+}
+
+const insertCheckpoint = `INSERT INTO checkpoints (segment_id, lsn, end_lsn, redo_lsn, tli, prev_tli, shutdown,
+    full_page_writes, wal_level, next_xid, oldest_xid, oldest_active_xid, time)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+func (c *Catalog) saveCheckpoints(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
+	return c.insertAll(ctx, tx, insertCheckpoint, len(s.Checkpoints), func(i int) ([]any, error) {
+		p := &s.Checkpoints[i]
+		at, err := toLSNs(p.LSN, p.End, p.Redo, pg.LSN(p.NextXID))
+		if err != nil {
+			return nil, err
+		}
+		return []any{id, at[0], at[1], at[2], p.Timeline, p.PrevTimeline, p.Shutdown,
+			p.FullPageWrites, p.WALLevel, at[3], p.OldestXID, p.OldestActive, toTime(p.Time)}, nil
+	})
+}
+
+const insertTransactions = `INSERT INTO transactions (segment_id, xacts, xids, snapshots, assignments) VALUES (?, ?, ?, ?, ?)`
+
+func (c *Catalog) saveTransactions(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
+	_, err := tx.ExecContext(ctx, insertTransactions, id,
+		c.packer.pack(blockmap.EncodeXacts(s.Xacts)), c.packer.pack(blockmap.EncodeXIDs(s.XIDs)),
+		c.packer.pack(blockmap.EncodeSnapshots(s.Snapshots)), c.packer.pack(blockmap.EncodeAssignments(s.Assignments)))
+	return err
+}

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"database/sql"
+	"os"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+// run executes statements on a file with a connection of its own.
+func run(t *testing.T, path, statements string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", fileURL(path, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), statements); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// blocks returns the fenced blocks of a kind in a Markdown text.
+func blocks(text, kind string) []string {
+	var list []string
+	for _, part := range strings.Split(text, "\n```"+kind+"\n")[1:] {
+		block, _, _ := strings.Cut(part, "\n```\n")
+		list = append(list, block)
+	}
+	return list
+}
+
+// The sql blocks of SCHEMA.md are the schema, statement by statement.
+func TestSchemaDocument(t *testing.T) {
+	document, err := os.ReadFile("SCHEMA.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openMemory(t)
+	var schema []string
+	err = c.query(t.Context(), "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid", nil, func(scan scanFunc) error {
+		var text string
+		err := scan(&text)
+		schema = append(schema, text+";")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := strings.Split(strings.Join(blocks(string(document), "sql"), "\n\n"), "\n\n")
+	if diff := gocmp.Diff(schema, described); diff != "" {
+		t.Errorf("SCHEMA.md differs from the migrated schema (-schema +document):\n%s", diff)
+	}
+}
+
+// The examples of SCHEMA.md run and find something.
+func TestSchemaExamples(t *testing.T) {
+	document, err := os.ReadFile("SCHEMA.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openMemory(t)
+	if err := c.Save(t.Context(), everything(), oltp(4)); err != nil {
+		t.Fatal(err)
+	}
+	examples := blocks(string(document), "sqlite")
+	if len(examples) == 0 {
+		t.Fatal("no examples")
+	}
+	for _, example := range examples {
+		rows := 0
+		if err := c.query(t.Context(), example, nil, func(scanFunc) error { rows++; return nil }); err != nil || rows == 0 {
+			t.Errorf("%s\n%d rows, %v", example, rows, err)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+)
+
+// SegmentKey names all variants of one segment.
+type SegmentKey = blockmap.SegmentKey
+
+// headColumns are what scanHead reads.
+const headColumns = `s.digest, s.first_lsn, s.last_lsn, s.end_lsn, s.first_prev, s.records, s.wal_bytes,
+       s.complete, s.stop, s.stop_lsn, s.stop_detail, s.indexed_at, c.pg_version,
+       coalesce(f.path, ''), coalesce(f.identity, ''), coalesce(f.size, 0)`
+
+// scanHead reads a segment without its contents.
+func scanHead(key SegmentKey, scan scanFunc, more ...any) (*blockmap.Segment, error) {
+	s := &blockmap.Segment{SystemID: key.SystemID, SegmentSize: key.SegmentSize, Name: key.Name}
+	var digest []byte
+	var first, last, end, prev, stop, indexed int64
+	err := scan(append([]any{&digest, &first, &last, &end, &prev, &s.Records, &s.Bytes,
+		&s.Complete, &s.Stop, &stop, &s.StopDetail, &indexed, &s.Major, &s.Path, &s.Identity, &s.Size}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	copy(s.Digest[:], digest)
+	s.First, s.Last, s.End, s.FirstPrev, s.StopLSN = pg.LSN(first), pg.LSN(last), pg.LSN(end), pg.LSN(prev), pg.LSN(stop)
+	s.Indexed = fromTime(indexed)
+	return s, nil
+}
+
+// A variant can have been seen in several files; the newest sighting is shown.
+const findVariants = `SELECT ` + headColumns + `
+FROM segments s
+JOIN clusters c ON c.id = s.cluster_id
+LEFT JOIN files f ON f.segment_id = s.id
+     AND f.path = (SELECT path FROM files WHERE segment_id = s.id ORDER BY seen_at DESC, path LIMIT 1)
+WHERE c.system_id = ? AND c.wal_segsz = ? AND s.tli = ? AND s.segno = ?
+ORDER BY s.id`
+
+// Variants lists what is stored under a segment's name, the oldest first,
+// without contents, which [Catalog.Load] adds.
+func (c *Catalog) Variants(ctx context.Context, key SegmentKey) ([]*blockmap.Segment, error) {
+	var list []*blockmap.Segment
+	args := []any{systemID(key.SystemID), key.SegmentSize, key.Name.Timeline, int64(key.Name.Number)}
+	err := c.query(ctx, findVariants, args, func(scan scanFunc) error {
+		s, err := scanHead(key, scan)
+		list = append(list, s)
+		return err
+	})
+	return list, err
+}
+
+const findByIdentity = `SELECT ` + headColumns + `
+FROM files f
+JOIN segments s ON s.id = f.segment_id
+JOIN clusters c ON c.id = s.cluster_id
+WHERE f.identity = ? AND c.system_id = ? AND c.wal_segsz = ? AND s.tli = ? AND s.segno = ?
+ORDER BY f.seen_at DESC LIMIT 1`
+
+// ByIdentity finds the variant that a file held when it was read, without
+// contents. The error matches [ErrNotStored] if no file of that identity was
+// read for this segment.
+func (c *Catalog) ByIdentity(ctx context.Context, key SegmentKey, identity string) (*blockmap.Segment, error) {
+	var found *blockmap.Segment
+	if identity == "" {
+		return nil, ErrNotStored
+	}
+	args := []any{identity, systemID(key.SystemID), key.SegmentSize, key.Name.Timeline, int64(key.Name.Number)}
+	err := c.query(ctx, findByIdentity, args, func(scan scanFunc) (err error) {
+		found, err = scanHead(key, scan)
+		return err
+	})
+	if err == nil && found == nil {
+		err = ErrNotStored
+	}
+	return found, err
+}
+
+const listSegments = `SELECT ` + headColumns + `, s.tli, s.segno
+FROM segments s
+JOIN clusters c ON c.id = s.cluster_id
+LEFT JOIN files f ON f.segment_id = s.id
+     AND f.path = (SELECT path FROM files WHERE segment_id = s.id ORDER BY seen_at DESC, path LIMIT 1)
+WHERE c.system_id = ? AND c.wal_segsz = ?
+ORDER BY s.tli, s.segno, s.id`
+
+// Segments lists all segments of a cluster by timeline and number, without
+// contents.
+func (c *Catalog) Segments(ctx context.Context, systemid uint64, size pg.SegmentSize) ([]*blockmap.Segment, error) {
+	var list []*blockmap.Segment
+	err := c.query(ctx, listSegments, []any{systemID(systemid), size}, func(scan scanFunc) error {
+		var name pg.SegmentName
+		s, err := scanHead(SegmentKey{SystemID: systemid, SegmentSize: size}, scan, &name.Timeline, &name.Number)
+		if err != nil {
+			return err
+		}
+		s.Name = name
+		list = append(list, s)
+		return nil
+	})
+	return list, err
+}
+
+const findRow = `SELECT s.id FROM segments s JOIN clusters c ON c.id = s.cluster_id
+WHERE c.system_id = ? AND c.wal_segsz = ? AND s.tli = ? AND s.segno = ? AND s.digest = ?`
+
+// rowOf finds the row of a variant.
+func (c *Catalog) rowOf(ctx context.Context, s *blockmap.Segment) (int64, error) {
+	var id int64
+	args := []any{systemID(s.SystemID), s.SegmentSize, s.Name.Timeline, int64(s.Name.Number), s.Digest[:]}
+	err := c.query(ctx, findRow, args, func(scan scanFunc) error { return scan(&id) })
+	if err == nil && id == 0 {
+		err = fmt.Errorf("segment %s: %w", s.Name.Format(s.SegmentSize), ErrNotStored)
+	}
+	return id, err
+}
