@@ -1,0 +1,338 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+
+	"forkpoint/rewind/target"
+)
+
+// Editor changes a target so that every change can be taken back. A change
+// is queued until what it destroys is noted and the journal is durable; it is
+// made by [Editor.Flush], or when enough has been queued. After an error an
+// editor is of no more use: the journal is to be opened again.
+type Editor struct {
+	j      *Journal
+	t      *target.Target
+	queue  []edit
+	bytes  int
+	ends   map[string]int64 // queued names; for writes, where they end
+	keeps  bool             // the queue has files to keep
+	buffer []byte
+	err    error
+}
+
+// edit is a queued change.
+type edit struct {
+	name string
+	kept uint64 // to be kept under this number first
+	make func(t *target.Target) error
+}
+
+// Bounds of what is queued before it is flushed.
+const (
+	maxQueuedBytes = 8 << 20
+	maxQueuedEdits = 1 << 12
+)
+
+// ErrNotBarred is matched when the target should be barred and is not: someone
+// has put another backup_label there since, and may have started a server.
+var ErrNotBarred = errors.New("the backup_label that keeps servers from starting is gone")
+
+// NewEditor needs a journal that is open for writing and not being undone.
+func NewEditor(j *Journal, t *target.Target) *Editor {
+	return &Editor{j: j, t: t, ends: make(map[string]int64)}
+}
+
+// ErrForeign is matched when another rewind has barred the target, whose
+// journal is not this one.
+var ErrForeign = errors.New("another rewind has begun on this target and is neither finished nor undone")
+
+// Bar notes the label that is there and bars the target. It comes before all
+// other changes, also when a rewind is resumed. The text tells whoever looks
+// into the label what to run.
+func (e *Editor) Bar(ctx context.Context, text string) error {
+	stage, err := e.j.Settle(e.t)
+	if err != nil {
+		return err
+	}
+	if stage > Ready {
+		return fmt.Errorf("rewind %s is %s", e.j.header.ID, stage)
+	}
+	if stage == Opened {
+		if err := e.saveLabel(); err != nil {
+			return e.fail(err)
+		}
+	}
+	digest, err := controlDigest(e.t)
+	if err != nil {
+		return e.fail(err)
+	}
+	if err := e.t.Bar(text); err != nil {
+		return e.fail(err)
+	}
+	return e.fail(e.j.append(&Entry{Kind: KindStage, Stage: Barred, Bytes: digest}))
+}
+
+// saveLabel notes the label durably, unless that was done before.
+func (e *Editor) saveLabel() error {
+	if e.j.index.origins[target.LabelFile] != nil {
+		return nil
+	}
+	barred, err := e.t.Barred()
+	if err != nil {
+		return err
+	}
+	if barred {
+		return fmt.Errorf("%w: see %s/%s", ErrForeign, e.t.Dir(), target.LabelFile)
+	}
+	if err := e.saveWhole(target.LabelFile); err != nil {
+		return err
+	}
+	return e.j.Commit()
+}
+
+// fail makes err stick.
+func (e *Editor) fail(err error) error {
+	if e.err == nil {
+		e.err = err
+	}
+	return e.err
+}
+
+func (e *Editor) ready(name string) error {
+	if e.err == nil && e.j.index.stage != Barred {
+		e.err = fmt.Errorf("change %s: rewind %s is %s, not barred", name, e.j.header.ID, e.j.index.stage)
+	}
+	if e.err == nil && name == target.LabelFile {
+		return fmt.Errorf("change %s: it bars the target", name)
+	}
+	return e.err
+}
+
+// WriteAt overwrites and extends a file that exists.
+func (e *Editor) WriteAt(name string, off int64, data []byte) error {
+	if err := e.ready(name); err != nil {
+		return err
+	}
+	o, err := e.origin(name)
+	if err != nil {
+		return e.fail(err)
+	}
+	if o.inPlace() {
+		same, err := e.saveRange(name, off, data)
+		if err != nil {
+			return e.fail(err)
+		}
+		if same && off >= e.ends[name] {
+			return e.fail(e.t.Touch(name)) // by an earlier run, perhaps, which did not flush it
+		}
+	} else if o.was.Type == Regular && e.j.header.Undo {
+		if err := e.replaced(name, o); err != nil {
+			return e.fail(err)
+		}
+	}
+	data = slices.Clone(data)
+	return e.add(edit{name: name, make: func(t *target.Target) error { return t.WriteAt(name, off, data) }},
+		len(data), off+int64(len(data)))
+}
+
+// replaced checks that a file that was to be removed has been: what is at the
+// name now must not be the original.
+func (e *Editor) replaced(name string, o *origin) error {
+	if _, queued := e.ends[name]; queued {
+		return nil
+	}
+	kept, err := e.j.kept(o.kept)
+	if err == nil && !kept {
+		err = fmt.Errorf("write %s: its removal is still to be done", name)
+	}
+	return err
+}
+
+// Truncate cuts a file or extends it with zeros.
+func (e *Editor) Truncate(name string, size int64) error {
+	if err := e.ready(name); err != nil {
+		return err
+	}
+	o, err := e.origin(name)
+	if err == nil && o.inPlace() {
+		err = e.saveTail(name, size, o.was.Size)
+	}
+	if err != nil {
+		return e.fail(err)
+	}
+	return e.add(edit{name: name, make: func(t *target.Target) error { return t.Truncate(name, size) }}, 0, math.MaxInt64)
+}
+
+// Create makes an empty file. A file that is there is removed first, not
+// overwritten: to keep it that way costs nothing.
+func (e *Editor) Create(name string, mode fs.FileMode) error {
+	if err := e.Remove(name); err != nil {
+		return err
+	}
+	return e.add(edit{name: name, make: func(t *target.Target) error { return t.Create(name, mode) }}, 0, math.MaxInt64)
+}
+
+// Replace gives a small file new contents at once, see [target.Target.Replace].
+func (e *Editor) Replace(name string, data []byte, mode fs.FileMode) error {
+	if err := e.ready(name); err != nil {
+		return err
+	}
+	if err := e.saveWhole(name); err != nil {
+		return e.fail(err)
+	}
+	data = bytes.Clone(data)
+	return e.add(edit{name: name, make: func(t *target.Target) error { return t.Replace(name, data, mode) }},
+		len(data), math.MaxInt64)
+}
+
+// Remove removes a file, a link or an empty directory; one that is not there
+// is no error.
+func (e *Editor) Remove(name string) error {
+	if err := e.ready(name); err != nil {
+		return err
+	}
+	number, err := e.keep(name)
+	if err != nil {
+		return e.fail(err)
+	}
+	return e.add(edit{name: name, kept: number, make: func(t *target.Target) error { return t.Remove(name) }}, 0, math.MaxInt64)
+}
+
+// keep notes that the file at name goes, and tells the number to keep it
+// under; 0 when there is nothing to keep.
+func (e *Editor) keep(name string) (uint64, error) {
+	o, err := e.origin(name)
+	if err != nil || !e.j.header.Undo || o.was.Type != Regular {
+		return 0, err
+	}
+	if o.kept != 0 {
+		// The file may be gone, and another one have its name: then it is kept
+		// already. If it is not kept yet, what is here is still the file.
+		kept, err := e.j.kept(o.kept)
+		if err != nil || kept {
+			return 0, err
+		}
+		return o.kept, nil
+	}
+	number := e.j.index.kept + 1
+	return number, e.j.append(&Entry{Kind: KindKept, Path: name, Number: number, Was: o.was})
+}
+
+// Mkdir makes a directory.
+func (e *Editor) Mkdir(name string, mode fs.FileMode) error {
+	return e.simple(name, func(t *target.Target) error { return t.Mkdir(name, mode) })
+}
+
+// Symlink makes a symbolic link. A link to another tree cannot be led
+// elsewhere: Undo would not find the way back.
+func (e *Editor) Symlink(dest, name string) error {
+	if err := e.ready(name); err != nil {
+		return err
+	}
+	o, err := e.origin(name)
+	if err != nil {
+		return e.fail(err)
+	}
+	if o.was.Type == Symlink && o.was.Link != dest && target.Mountable(name) {
+		return e.fail(fmt.Errorf("link %s to %s: it was a link to %s", name, dest, o.was.Link))
+	}
+	return e.simple(name, func(t *target.Target) error { return t.Symlink(dest, name) })
+}
+
+// Chmod sets the permission bits of a file or directory.
+func (e *Editor) Chmod(name string, mode fs.FileMode) error {
+	return e.simple(name, func(t *target.Target) error { return t.Chmod(name, mode) })
+}
+
+func (e *Editor) simple(name string, make func(t *target.Target) error) error {
+	if err := e.ready(name); err != nil {
+		return err
+	}
+	if _, err := e.origin(name); err != nil {
+		return e.fail(err)
+	}
+	return e.add(edit{name: name, make: make}, 0, math.MaxInt64)
+}
+
+// add queues an edit of a name, of so many bytes, that reaches up to end.
+func (e *Editor) add(what edit, size int, end int64) error {
+	e.queue = append(e.queue, what)
+	e.bytes += size
+	e.ends[what.name] = max(e.ends[what.name], end)
+	e.keeps = e.keeps || what.kept != 0
+	if e.bytes >= maxQueuedBytes || len(e.queue) >= maxQueuedEdits {
+		return e.Flush()
+	}
+	return nil
+}
+
+// Flush makes the journal durable and then the queued changes, in order.
+func (e *Editor) Flush() error {
+	if e.err != nil {
+		return e.err
+	}
+	return e.fail(e.flush())
+}
+
+func (e *Editor) flush() error {
+	if err := e.j.Commit(); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if e.keeps {
+		for _, q := range e.queue {
+			if q.kept == 0 {
+				continue
+			}
+			if err := e.t.Keep(q.name, e.j.KeptFile(q.kept)); err != nil {
+				return err
+			}
+		}
+		if err := e.j.fs.SyncDir(e.j.join(keptDir)); err != nil {
+			return err
+		}
+	}
+	for _, q := range e.queue {
+		if err := q.make(e.t); err != nil {
+			return fmt.Errorf("change %s: %w", q.name, err)
+		}
+	}
+	e.queue, e.bytes, e.keeps = e.queue[:0], 0, false
+	clear(e.ends)
+	return nil
+}
+
+// Mark makes all changes so far durable and notes that the caller has come
+// this far: a resumed rewind need not repeat what lies before its last mark.
+func (e *Editor) Mark(ctx context.Context, m Mark) error {
+	if err := e.Flush(); err != nil {
+		return err
+	}
+	if err := e.t.Sync(ctx); err != nil {
+		return e.fail(err)
+	}
+	if err := e.j.append(&Entry{Kind: KindMark, Number: m.Action, Offset: m.Offset, Bytes: m.Note}); err != nil {
+		return e.fail(err)
+	}
+	return e.fail(e.j.Commit())
+}
+
+// readOld fills the editor's buffer with what is in a file now, up to its end.
+func (e *Editor) readOld(name string, off int64, n int) ([]byte, error) {
+	if cap(e.buffer) < n {
+		e.buffer = make([]byte, max(n, 1<<16))
+	}
+	buf := e.buffer[:n]
+	got, err := e.t.ReadAt(name, buf, off)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return buf[:got], nil
+}

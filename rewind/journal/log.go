@@ -1,0 +1,265 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+
+	"forkpoint/rewind/target"
+)
+
+// ErrCorrupt is matched when a journal contradicts itself. What it holds can
+// then not be trusted to be all that there was.
+var ErrCorrupt = errors.New("corrupt journal")
+
+const (
+	logMagic      = "FPJOURNL"
+	logVersion    = 1
+	logHeaderSize = 64
+)
+
+// batchLog is the file of batches.
+type batchLog struct {
+	file     target.File
+	sequence uint64 // of the last batch
+	previous uint32 // its checksum
+	end      int64  // where the next batch goes
+	starts   []int64
+
+	open  encoder // entries of the batch that is not closed yet
+	out   []byte  // the batch as it is written
+	small []byte  // its entries, compressed
+	count uint32
+	flags uint32
+	zstd  *zstd.Encoder // nil: not compressed
+	err   error         // of the first write that failed: the rest of the file is unknown
+}
+
+// encodeLogHeader ties the log to its header file.
+func encodeLogHeader(header [32]byte) []byte {
+	b := make([]byte, logHeaderSize)
+	copy(b, logMagic)
+	binary.LittleEndian.PutUint32(b[8:], logVersion)
+	copy(b[16:], header[:])
+	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
+	return b
+}
+
+func createLog(fsys target.FS, name string, header [32]byte, compress bool) (*batchLog, error) {
+	f, err := fsys.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l := &batchLog{file: f, end: logHeaderSize}
+	if _, err = f.WriteAt(encodeLogHeader(header), 0); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = l.compress(compress)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l, nil
+}
+
+func (l *batchLog) compress(on bool) (err error) {
+	if on {
+		l.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	}
+	return err
+}
+
+// openLog reads all batches, calls visit for every entry, and finds the end.
+// What follows the last whole batch is a torn one unless more batches follow it.
+func openLog(f target.File, header [32]byte, visit func(batch uint64, i int, e *Entry) error) (*batchLog, error) {
+	b := make([]byte, logHeaderSize)
+	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	if !bytes.Equal(b, encodeLogHeader(header)) {
+		return nil, fmt.Errorf("%w: the log does not belong to the header", ErrCorrupt)
+	}
+	l := &batchLog{file: f, end: logHeaderSize}
+	var buf payloadBuffer
+	defer buf.close()
+	for {
+		h, err := readBatchHeader(f, l.end, l.sequence+1, l.previous)
+		var raw []byte
+		if err == nil {
+			raw, err = h.payload(f, l.end, &buf)
+		}
+		switch {
+		case err == io.EOF:
+			return l, nil
+		case errors.Is(err, errTorn):
+			return l, l.checkTail()
+		case err != nil:
+			return nil, err
+		}
+		err = h.decodeEntries(raw, func(i int, e *Entry) error { return visit(h.sequence, i, e) })
+		if err != nil {
+			return nil, err
+		}
+		l.passed(&h)
+	}
+}
+
+func (l *batchLog) passed(h *batchHeader) {
+	l.starts = append(l.starts, l.end)
+	l.sequence, l.previous = h.sequence, h.crc
+	l.end += batchHeaderSize + int64(h.stored)
+}
+
+// checkTail tells a torn last batch from damage in the middle. Every batch is
+// flushed before the next is begun, so only the last can be torn, and nothing
+// longer than one batch, and no later batch, can follow where it begins.
+func (l *batchLog) checkTail() error {
+	info, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	rest := info.Size() - l.end
+	if rest > batchHeaderSize+maxRaw {
+		return fmt.Errorf("%w: batch %d is damaged, and %d bytes follow", ErrCorrupt, l.sequence+1, rest)
+	}
+	tail := make([]byte, rest)
+	if _, err := l.file.ReadAt(tail, l.end); err != nil && err != io.EOF {
+		return err
+	}
+	magic := binary.LittleEndian.AppendUint32(nil, batchMagic)
+	for off := 0; ; off++ {
+		next := bytes.Index(tail[off:], magic)
+		if next < 0 {
+			return nil
+		}
+		off += next
+		if h, ok := decodeBatchHeader(tail[off:]); ok && h.sequence > l.sequence+1 {
+			return fmt.Errorf("%w: batch %d is damaged, and batch %d follows", ErrCorrupt, l.sequence+1, h.sequence)
+		}
+	}
+}
+
+// settle makes the log ready for more: a torn batch is cut off, and the last
+// whole one is written again and flushed, for the process that wrote it may
+// have died, or been told of an error, before it was on disk.
+func (l *batchLog) settle(compress bool) error {
+	if err := l.compress(compress); err != nil {
+		return err
+	}
+	if n := len(l.starts); n > 0 {
+		last := make([]byte, l.end-l.starts[n-1])
+		if _, err := l.file.ReadAt(last, l.starts[n-1]); err != nil {
+			return err
+		}
+		if _, err := l.file.WriteAt(last, l.starts[n-1]); err != nil {
+			return err
+		}
+	}
+	if err := l.file.Truncate(l.end); err != nil {
+		return err
+	}
+	return l.file.Sync()
+}
+
+// append adds an entry to the open batch and closes the batch when it is full.
+func (l *batchLog) append(e *Entry) error {
+	if l.err != nil {
+		return l.err
+	}
+	if err := e.check(); err != nil {
+		return err
+	}
+	e.encode(&l.open)
+	l.count++
+	if e.pathless() {
+		l.flags |= flagNotes
+	}
+	if len(l.open.buf) >= closeAt {
+		return l.commit()
+	}
+	return nil
+}
+
+// commit closes the open batch and makes it durable.
+func (l *batchLog) commit() error {
+	if l.err != nil || l.count == 0 {
+		return l.err
+	}
+	h := batchHeader{flags: l.flags, sequence: l.sequence + 1, entries: l.count, previous: l.previous}
+	payload := l.open.buf
+	h.raw = uint32(len(payload))
+	if l.zstd != nil {
+		if l.small = l.zstd.EncodeAll(payload, l.small[:0]); len(l.small) < len(payload) {
+			payload = l.small
+			h.flags |= flagCompressed
+		}
+	}
+	h.stored = uint32(len(payload))
+	h.crc = crc32.Checksum(payload, castagnoli)
+	l.out = append(append(l.out[:0], h.encode()...), payload...)
+	if l.err = l.write(l.out); l.err != nil {
+		return l.err
+	}
+	l.passed(&h)
+	l.open.buf, l.count, l.flags = l.open.buf[:0], 0, 0
+	return nil
+}
+
+func (l *batchLog) write(b []byte) error {
+	if _, err := l.file.WriteAt(b, l.end); err != nil {
+		return err
+	}
+	return l.file.Sync()
+}
+
+// backward calls do for the entries from the last to the first, of whole
+// batches only. Entry.Bytes is valid during the call.
+func (l *batchLog) backward(do func(batch uint64, i int, e *Entry) error) error {
+	var buf payloadBuffer
+	defer buf.close()
+	var entries []Entry
+	for n := len(l.starts) - 1; n >= 0; n-- {
+		raw, h, err := l.batch(n, &buf)
+		if err != nil {
+			return err
+		}
+		entries = entries[:0]
+		err = h.decodeEntries(raw, func(_ int, e *Entry) error {
+			entries = append(entries, *e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for i := len(entries) - 1; i >= 0; i-- {
+			if err := do(h.sequence, i, &entries[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// batch reads the n-th batch again. It was whole before, so an error is damage.
+func (l *batchLog) batch(n int, buf *payloadBuffer) ([]byte, batchHeader, error) {
+	b := make([]byte, batchHeaderSize)
+	if _, err := l.file.ReadAt(b, l.starts[n]); err != nil && err != io.EOF {
+		return nil, batchHeader{}, err
+	}
+	h, ok := decodeBatchHeader(b)
+	if !ok {
+		return nil, h, fmt.Errorf("%w: batch %d changed while it was in use", ErrCorrupt, n+1)
+	}
+	raw, err := h.payload(l.file, l.starts[n], buf)
+	if errors.Is(err, errTorn) {
+		err = fmt.Errorf("%w: batch %d changed while it was in use", ErrCorrupt, n+1)
+	}
+	return raw, h, err
+}

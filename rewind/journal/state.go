@@ -1,0 +1,134 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"forkpoint/rewind/target"
+)
+
+// MakeStateDir makes the state directory, durably, with the parents that are
+// missing. One that is there is left as it is.
+func MakeStateDir(dir string, mode fs.FileMode) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return fmt.Errorf("state directory %s: not a directory", dir)
+		}
+		return syncDir(filepath.Dir(dir))
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := MakeStateDir(filepath.Dir(dir), mode); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// syncDir flushes a directory. One that we may not read was not made by us,
+// and is left alone.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close() // read only
+	return d.Sync()
+}
+
+// Summary is what [List] tells of a journal.
+type Summary struct {
+	Dir    string `json:"dir"`
+	Header Header `json:"header"`
+	Stage  Stage  `json:"stage"`
+	Size   int64  `json:"size"` // bytes of the log
+}
+
+// Unfinished tells whether the target is neither as it was nor as it shall be.
+func (s *Summary) Unfinished() bool {
+	return s.Stage != Done && s.Stage != Undone
+}
+
+// List finds the journals in a state directory, the oldest first. It reads
+// little of each; damage shows when one is opened. A state directory that does
+// not exist has none.
+func List(fsys target.FS, state string) ([]Summary, error) {
+	if err := fsys.Declare(state); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	names, err := fsys.ReadDir(state)
+	if err != nil {
+		return nil, err
+	}
+	var list []Summary
+	for _, n := range names {
+		if !isJournal(n) {
+			continue
+		}
+		s, err := summary(fsys, state+"/"+n)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // never completed: nothing was changed after it
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", n, err)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// summary hops from batch to batch and reads only those that hold notes.
+func summary(fsys target.FS, dir string) (Summary, error) {
+	s := Summary{Dir: dir}
+	var err error
+	if s.Header, _, err = readHeader(fsys, dir); err != nil {
+		return s, err
+	}
+	f, err := fsys.OpenFile(dir+"/"+logFile, os.O_RDONLY, 0)
+	if err != nil {
+		return s, err
+	}
+	defer f.Close() // read only
+	var buf payloadBuffer
+	defer buf.close()
+	x := newIndex()
+	l := batchLog{end: logHeaderSize}
+	for {
+		h, err := readBatchHeader(f, l.end, l.sequence+1, l.previous)
+		if err != nil {
+			break // the end, or a torn batch
+		}
+		if h.flags&flagNotes != 0 {
+			raw, err := h.payload(f, l.end, &buf)
+			if err != nil {
+				break
+			}
+			err = h.decodeEntries(raw, func(i int, e *Entry) error {
+				if !e.pathless() {
+					return nil
+				}
+				return x.note(h.sequence, i, e)
+			})
+			if err != nil {
+				return s, err
+			}
+		}
+		l.passed(&h)
+	}
+	s.Stage, s.Size = x.stage, l.end
+	return s, nil
+}

@@ -1,0 +1,384 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"forkpoint/rewind/target"
+)
+
+// Reasons why a rewind cannot be undone.
+var (
+	ErrNoImages = errors.New("the rewind was run without keeping old bytes")
+	ErrStarted  = errors.New("a server has run on the target since the rewind; the old bytes would not fit the others")
+	ErrLost     = errors.New("a file that the rewind removed is neither kept nor in its place")
+)
+
+// UndoOptions of [Undo].
+type UndoOptions struct {
+	// Text is what to run, for whoever looks into the label of a target that
+	// is half-way; see [target.Target.Bar].
+	Text string
+	// Force goes on though a server may have run on the target. The result is
+	// then not a working database, only the old bytes at the old places.
+	Force bool
+	// Progress is told how many bytes of the log are done; may be nil.
+	Progress func(done, total int64)
+}
+
+// Undo gives the target back as it was before the rewind: every file byte for
+// byte, with its size, mode and time, every name that was not there gone.
+// Times of directories come back where the directory itself was changed. It
+// can be interrupted at any point and run again, on a journal opened anew.
+func Undo(ctx context.Context, j *Journal, t *target.Target, o UndoOptions) error {
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) {}
+	}
+	u := &undo{j: j, t: t, o: o, names: slices.Sorted(maps.Keys(j.index.origins)), held: make(map[string][]byte)}
+	if err := u.run(ctx); err != nil {
+		return fmt.Errorf("undo rewind %s: %w", j.header.ID, err)
+	}
+	return nil
+}
+
+type undo struct {
+	j     *Journal
+	t     *target.Target
+	o     UndoOptions
+	names []string          // sorted: a directory before what is in it
+	held  map[string][]byte // old contents of the files that are replaced at the end
+}
+
+// The label and the control file come back at the very end, each at once.
+func last(name string) bool { return name == target.LabelFile || name == target.ControlFile }
+
+func (u *undo) run(ctx context.Context) error {
+	stage, err := u.j.Settle(u.t)
+	if errors.Is(err, ErrNotBarred) && u.o.Force {
+		err = nil
+	}
+	if err != nil || stage == Undone {
+		return err
+	}
+	if len(u.names) == 0 { // not even the label was looked at
+		return u.j.setStage(Undone, nil)
+	}
+	if err := u.check(stage); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{
+		u.begin, u.clear, u.rebuild, u.images, u.attributes, u.sync, u.release, u.control, u.end,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses before anything is changed.
+func (u *undo) check(stage Stage) error {
+	if stage == Opened {
+		return nil
+	}
+	if !u.j.header.Undo {
+		return ErrNoImages
+	}
+	if stage == Done && !u.o.Force {
+		now, err := controlDigest(u.t)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now, u.j.index.stageNote) {
+			return ErrStarted
+		}
+	}
+	for _, name := range u.names {
+		if o := u.j.index.origins[name]; o.was.Type == Regular && !last(name) {
+			if err := u.available(name, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// available checks that the original file is at hand: kept, or at its name.
+func (u *undo) available(name string, o *origin) error {
+	if o.kept != 0 {
+		if kept, err := u.j.kept(o.kept); err != nil || kept {
+			return err
+		}
+	}
+	info, err := u.t.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s", ErrLost, name)
+	}
+	return err
+}
+
+func (u *undo) begin(context.Context) error {
+	if err := u.j.dropReserve(); err != nil {
+		return err
+	}
+	digest, err := controlDigest(u.t)
+	if err != nil {
+		return err
+	}
+	if err := u.t.Bar(u.o.Text); err != nil {
+		return err
+	}
+	return u.j.setStage(Undoing, digest)
+}
+
+// clear removes what the rewind put where there was nothing, or something of
+// another type; children before the directories they are in.
+func (u *undo) clear(ctx context.Context) error {
+	for _, name := range slices.Backward(u.names) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := u.t.Sweep(name); err != nil {
+			return err
+		}
+		if last(name) {
+			continue
+		}
+		if err := u.t.Touch(name); err != nil {
+			return err
+		}
+		info, err := u.t.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if was := u.j.index.origins[name].was.Type; was != Absent && info.Mode().Type() == was.mode() {
+			continue
+		}
+		if err := u.t.RemoveAll(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mode gives the type bits of a file mode.
+func (t Type) mode() fs.FileMode {
+	switch t {
+	case Directory:
+		return fs.ModeDir
+	case Symlink:
+		return fs.ModeSymlink
+	}
+	return 0
+}
+
+// rebuild brings directories, links and removed files back, directories first.
+func (u *undo) rebuild(ctx context.Context) error {
+	for _, name := range u.names {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if last(name) {
+			continue
+		}
+		if err := u.rebuildOne(name, u.j.index.origins[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *undo) rebuildOne(name string, o *origin) error {
+	switch o.was.Type {
+	case Directory:
+		return u.t.Mkdir(name, o.was.Mode|0o700) // its own mode when all is in it
+	case Symlink:
+		if dest, err := u.t.Readlink(name); err == nil && dest == o.was.Link {
+			return nil
+		}
+		return errors.Join(u.t.Remove(name), u.t.Symlink(o.was.Link, name))
+	case Regular:
+		if err := u.restore(name, o); err != nil {
+			return err
+		}
+		info, err := u.t.Stat(name)
+		if err == nil && info.Mode().Perm()&0o600 != 0o600 {
+			err = u.t.Chmod(name, 0o600) // to be written; its own mode comes with the attributes
+		}
+		return err
+	}
+	return nil
+}
+
+// restore brings a removed file back to its name.
+func (u *undo) restore(name string, o *origin) error {
+	if o.kept == 0 {
+		return nil
+	}
+	kept, err := u.j.kept(o.kept)
+	if err != nil || !kept {
+		return err
+	}
+	return u.t.Restore(u.j.KeptFile(o.kept), name, o.was.Mode)
+}
+
+// images writes old bytes back, the latest first, so that the earliest stay.
+func (u *undo) images(ctx context.Context) error {
+	total := u.j.log.end
+	batch := uint64(0)
+	return u.j.log.backward(func(at uint64, i int, e *Entry) error {
+		if at != batch {
+			batch = at
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			u.o.Progress(total-u.j.log.starts[at-1], total)
+		}
+		o := u.j.index.origins[e.Path]
+		if e.Kind != KindImage || o == nil || !o.owns(place{at, i}) {
+			return nil
+		}
+		if last(e.Path) {
+			u.hold(e, o.was.Size)
+			return nil
+		}
+		return u.t.WriteAt(e.Path, e.Offset, e.Bytes)
+	})
+}
+
+// hold collects the old contents of a small file.
+func (u *undo) hold(e *Entry, size int64) {
+	b := u.held[e.Path]
+	if end := e.Offset + int64(len(e.Bytes)); int64(len(b)) < min(end, size) {
+		b = append(b, make([]byte, min(end, size)-int64(len(b)))...)
+	}
+	if e.Offset < int64(len(b)) {
+		copy(b[e.Offset:], e.Bytes)
+	}
+	u.held[e.Path] = b
+}
+
+// attributes sets size, mode and time, children before directories.
+func (u *undo) attributes(ctx context.Context) error {
+	for _, name := range slices.Backward(u.names) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		was := u.j.index.origins[name].was
+		if last(name) || was.Type != Regular && was.Type != Directory {
+			continue
+		}
+		if err := u.attribute(name, was); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *undo) attribute(name string, was State) error {
+	info, err := u.t.Stat(name)
+	if err != nil {
+		return err
+	}
+	if was.Type == Regular && info.Size() != was.Size {
+		if err := u.t.Truncate(name, was.Size); err != nil {
+			return err
+		}
+	}
+	if info.Mode().Perm() != was.Mode {
+		if err := u.t.Chmod(name, was.Mode); err != nil {
+			return err
+		}
+	}
+	return u.t.Chtimes(name, was.ModTime)
+}
+
+func (u *undo) sync(ctx context.Context) error { return u.t.Sync(ctx) }
+
+// release ends the second names of files that are back: the server would
+// write to both.
+func (u *undo) release(context.Context) error {
+	released := false
+	for _, name := range u.names {
+		o := u.j.index.origins[name]
+		if o.kept == 0 {
+			continue
+		}
+		kept, err := u.j.kept(o.kept)
+		if err != nil {
+			return err
+		}
+		if !kept {
+			continue
+		}
+		same, err := u.t.Kept(u.j.KeptFile(o.kept), name)
+		if err != nil {
+			return err
+		}
+		if same {
+			if err := u.j.fs.Remove(u.j.KeptFile(o.kept)); err != nil {
+				return err
+			}
+			released = true
+		}
+	}
+	if !released {
+		return nil
+	}
+	return u.j.fs.SyncDir(u.j.join(keptDir))
+}
+
+// control puts the control file back, and then nothing but the label is new.
+func (u *undo) control(ctx context.Context) error {
+	name := target.ControlFile
+	o := u.j.index.origins[name]
+	if o != nil {
+		if err := u.putBack(name, o.was); err != nil {
+			return err
+		}
+		if err := u.t.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	return u.j.setStage(Restored, nil)
+}
+
+// putBack replaces one of the files that come last.
+func (u *undo) putBack(name string, was State) error {
+	if was.Type != Regular {
+		return u.t.Remove(name)
+	}
+	if int64(len(u.held[name])) != was.Size {
+		return fmt.Errorf("%w: %s had %d bytes, of which %d were noted", ErrCorrupt, name, was.Size, len(u.held[name]))
+	}
+	if err := u.t.Replace(name, u.held[name], was.Mode); err != nil {
+		return err
+	}
+	return u.t.Chtimes(name, was.ModTime)
+}
+
+func (u *undo) end(ctx context.Context) error {
+	label := u.j.index.origins[target.LabelFile]
+	if label == nil || label.was.Type != Regular {
+		if err := u.t.Unbar(nil, 0); err != nil {
+			return err
+		}
+		return u.j.setStage(Undone, nil)
+	}
+	if err := u.putBack(target.LabelFile, label.was); err != nil {
+		return err
+	}
+	if err := u.t.Sync(ctx); err != nil {
+		return err
+	}
+	return u.j.setStage(Undone, nil)
+}
