@@ -127,11 +127,7 @@ func historyPlace(path string) (reports.HistoryPlace, error) {
 	}
 	place.Current = control.CurrentTimeline()
 	place.Checkpoint, place.MinRecoveryPoint = control.Checkpoint, control.MinRecoveryPoint
-	wal, err := dir.WAL()
-	if err != nil {
-		return place, fmt.Errorf("find the WAL of %s: %w", path, err)
-	}
-	return place, readHistoryFolder(&place, wal)
+	return place, readHistoryFolder(&place, filepath.Join(path, "pg_wal"))
 }
 
 // looksLikeDataDir tells a data directory with something missing from a folder
