@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 
 	"forkpoint/walinspect/pg"
@@ -51,32 +52,6 @@ func (f *timelineFlag) String() string {
 	return pg.TimelineID(*f).String()
 }
 
-// sizeFlag is a number of bytes, with or without a unit: 1048576, 1MB, 1GiB.
-// As in PostgreSQL's settings every unit is a power of 1024.
-type sizeFlag uint64
-
-func (f *sizeFlag) Set(s string) error {
-	unit := strings.ToUpper(strings.TrimSpace(s))
-	if strings.HasSuffix(unit, "B") && !strings.HasSuffix(unit, "IB") && strings.Trim(unit, "0123456789. ") != "B" {
-		unit = strings.TrimSuffix(unit, "B") + "IB"
-	}
-	n, err := humanize.ParseBytes(unit)
-	if err != nil {
-		return fmt.Errorf("want a size such as 512kB, 16MB or 1GB")
-	}
-	*f = sizeFlag(n)
-	return nil
-}
-
-func (f *sizeFlag) Type() string { return "SIZE" }
-
-func (f *sizeFlag) String() string {
-	if *f == 0 {
-		return ""
-	}
-	return humanize.IBytes(uint64(*f))
-}
-
 // durationFlag is a time span; a plain number counts seconds, as in the
 // settings of the server's client library.
 type durationFlag time.Duration
@@ -102,8 +77,7 @@ func (f *durationFlag) String() string {
 	return time.Duration(*f).String()
 }
 
-// rmgrFlag collects resource managers by name, without regard to case; "list"
-// is not one of them: completion and the message tell the names.
+// rmgrFlag collects resource managers by name, without regard to case.
 type rmgrFlag map[pg.RmgrID]bool
 
 func (f *rmgrFlag) Set(s string) error {
@@ -142,10 +116,8 @@ func (f *rmgrFlag) Type() string { return "NAME" }
 
 func (f *rmgrFlag) String() string {
 	var names []string
-	for _, id := range pg.Rmgrs() {
-		if (*f)[id] {
-			names = append(names, id.String())
-		}
+	for _, id := range slices.Sorted(maps.Keys(*f)) {
+		names = append(names, id.String())
 	}
 	return strings.Join(names, ",")
 }
@@ -204,7 +176,6 @@ func addFormat(fs *pflag.FlagSet, format pflag.Value) {
 var (
 	_ pflag.Value = (*lsnFlag)(nil)
 	_ pflag.Value = (*timelineFlag)(nil)
-	_ pflag.Value = (*sizeFlag)(nil)
 	_ pflag.Value = (*durationFlag)(nil)
 	_ pflag.Value = (*rmgrFlag)(nil)
 	_ pflag.Value = (*relationFlag)(nil)

@@ -29,7 +29,8 @@ type progress struct {
 	shown   time.Time
 	total   uint64
 	done    uint64
-	pending bool // a line without its newline is on the terminal
+	said    uint64 // done when it was last shown
+	pending bool   // a line without its newline is on the terminal
 }
 
 // progress is what a command shows its progress with: on a terminal always,
@@ -50,7 +51,7 @@ func (p *progress) begin(phase string, total uint64) {
 	defer p.mu.Unlock()
 	p.endLine()
 	p.phase, p.begun, p.shown = phase, p.now(), p.now()
-	p.done, p.total = 0, total
+	p.done, p.said, p.total = 0, 0, total
 	if !p.redraw {
 		fmt.Fprintf(p.out, "forkpoint: %s\n", phase)
 	}
@@ -82,7 +83,7 @@ func (p *progress) end() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase != "" && p.done > 0 {
+	if p.phase != "" && p.done > 0 && p.said != p.done {
 		p.show()
 	}
 	p.endLine()
@@ -97,6 +98,7 @@ func (p *progress) endLine() {
 }
 
 func (p *progress) show() {
+	p.said = p.done
 	line := "forkpoint: " + p.phase + ": " + p.amount()
 	if p.redraw {
 		fmt.Fprintf(p.out, "\r\x1b[K%s", line)

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"forkpoint/reports"
+	"forkpoint/walinspect"
+)
+
+type kindOfError struct{ interrupted, refused, transient bool }
+
+func (e *kindOfError) Error() string     { return "x" }
+func (e *kindOfError) Interrupted() bool { return e.interrupted }
+func (e *kindOfError) Refused() bool     { return e.refused }
+func (e *kindOfError) Transient() bool   { return e.transient }
+
+func TestStatusOf(t *testing.T) {
+	cancelled := &cancelledError{signal: syscall.SIGTERM}
+	tests := []struct {
+		name string
+		err  error
+		want status
+	}{
+		{"nothing", nil, statusDone},
+		{"some error", errors.New("x"), statusError},
+		{"usage", fmt.Errorf("x: %w", usagef("y")), statusUsage},
+		{"usage with a hint", &hintedError{usagef("y"), "z"}, statusUsage},
+		{"findings", errFindings, statusFindings},
+		{"refused", fmt.Errorf("x: %w", &kindOfError{refused: true}), statusRefused},
+		{"transient", fmt.Errorf("x: %w", &kindOfError{transient: true}), statusTransient},
+		{"signal", fmt.Errorf("x: %w", cancelled), statusCancelled},
+		{"context", context.Canceled, statusCancelled},
+		{"a signal in the middle of a rewind", errors.Join(&kindOfError{interrupted: true}, cancelled), statusInterrupted},
+		{"methods that say no", &kindOfError{}, statusError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := statusOf(tt.err); got != tt.want {
+				t.Errorf("status %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestHintOfAsksTheOutermost(t *testing.T) {
+	inner := &hintedError{errors.New("x"), "inner"}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"none", errors.New("x"), ""},
+		{"wrapped", fmt.Errorf("y: %w", inner), "inner"},
+		{"joined", errors.Join(errors.New("y"), inner), "inner"},
+		{"two", &hintedError{inner, "outer"}, "outer"},
+		{"an empty one outside", &hintedError{inner, ""}, "inner"},
+	} {
+		if got := hintOf(tt.err); got != tt.want {
+			t.Errorf("%s: hint %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestEveryStopHasItsWords keeps the table of package reports, which may not
+// import walinspect, in step with it.
+func TestEveryStopHasItsWords(t *testing.T) {
+	known := map[string]bool{}
+	for _, reason := range reports.StopReasons() {
+		known[reason] = true
+	}
+	for _, reason := range []walinspect.StopReason{
+		walinspect.StopLimit, walinspect.StopCleanEnd, walinspect.StopRecycled, walinspect.StopSwitchTail, walinspect.StopTorn,
+		walinspect.StopOverwritten, walinspect.StopMissingSegment, walinspect.StopTruncatedFile, walinspect.StopZeroFill,
+		walinspect.StopWrongTimeline, walinspect.StopWrongCluster, walinspect.StopUnknownFormat, walinspect.StopCorrupt,
+		walinspect.StopNoRecord, walinspect.StopUnreadable, walinspect.StopCancelled,
+	} {
+		if !known[string(reason)] || reports.StopText(string(reason)) == string(reason) {
+			t.Errorf("stop reason %q has no text", reason)
+		}
+		if reason != walinspect.StopLimit && reason.EndOfWAL() != reports.NaturalStop(string(reason)) {
+			t.Errorf("stop reason %q: natural is %v here and %v in walinspect", reason, reports.NaturalStop(string(reason)), reason.EndOfWAL())
+		}
+	}
+}
