@@ -1,0 +1,228 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
+)
+
+// Local is a stopped data directory as a source.
+type Local struct {
+	dir *datadir.Dir
+}
+
+var _ Source = (*Local)(nil)
+
+// OpenLocal opens a data directory that no server uses. Nothing is kept open
+// and nothing is written, not even a lock: whoever starts a server in it while
+// it is read gets no warning, so callers compare the control file before and
+// after.
+func OpenLocal(path string) (*Local, error) {
+	dir, err := datadir.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open source: %w", err)
+	}
+	if pid, running := dir.Running(); running {
+		return nil, fmt.Errorf("open source: %s: %w by process %d", dir.Path(), ErrRunning, pid)
+	}
+	return &Local{dir}, nil
+}
+
+// Kind is [Directory].
+func (l *Local) Kind() Kind { return Directory }
+
+func (l *Local) String() string { return "directory " + l.dir.Path() }
+
+// Dir is the data directory itself.
+func (l *Local) Dir() *datadir.Dir { return l.dir }
+
+// Close does nothing: there is nothing open.
+func (l *Local) Close() error { return nil }
+
+func (l *Local) Control(context.Context) ([]byte, *pgcontrol.Control, error) {
+	return l.dir.RawControl()
+}
+
+func (l *Local) History(_ context.Context, tli pg.TimelineID) ([]byte, error) {
+	return l.dir.History(tli)
+}
+
+// Timeline goes by the control file. The end-of-recovery record of a promotion
+// moves its minimum recovery point to the new timeline, so it knows of a
+// promotion before the checkpoint that follows.
+func (l *Local) Timeline(ctx context.Context) (pg.TimelineID, error) {
+	_, c, err := l.Control(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return c.CurrentTimeline(), nil
+}
+
+func (l *Local) Files(ctx context.Context) iter.Seq2[datadir.File, error] { return l.dir.Files(ctx) }
+
+func (l *Local) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	f, err := l.open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // read only: nothing is lost if it fails
+	return io.ReadAll(f)
+}
+
+// EndOfWAL is the shutdown checkpoint, or for a standby the minimum recovery
+// point where that is later: pages of a standby can be newer than its latest
+// restart point.
+func (l *Local) EndOfWAL(ctx context.Context) (Position, error) {
+	_, c, err := l.Control(ctx)
+	if err != nil {
+		return Position{}, err
+	}
+	return controlEnd(c), nil
+}
+
+// controlEnd is the end of what a stopped directory or a standby holds.
+func controlEnd(c *pgcontrol.Control) Position {
+	if c.MinRecoveryPoint > c.Checkpoint {
+		return Position{c.MinRecoveryPoint, c.MinRecoveryTimeline}
+	}
+	return Position{c.Checkpoint, c.CheckpointCopy.Timeline}
+}
+
+func (l *Local) InRecovery(ctx context.Context) (bool, error) {
+	_, c, err := l.Control(ctx)
+	if err != nil {
+		return false, err
+	}
+	return c.State == pgcontrol.InArchiveRecovery || c.State == pgcontrol.ShutDownInRecovery, nil
+}
+
+// FullPageWrites is what the latest checkpoint says; the configuration may
+// have changed since.
+func (l *Local) FullPageWrites(ctx context.Context) (bool, error) {
+	_, c, err := l.Control(ctx)
+	if err != nil {
+		return false, err
+	}
+	return c.CheckpointCopy.FullPageWrites, nil
+}
+
+// Settings are what the configuration files set; defaults are left out.
+func (l *Local) Settings(_ context.Context, names ...string) (map[string]string, error) {
+	config, err := l.dir.Config("")
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]string, len(names))
+	for _, name := range names {
+		if s, set := config.Setting(name); set {
+			found[name] = s.Value
+		}
+	}
+	return found, nil
+}
+
+func (l *Local) Fetch(ctx context.Context, ranges iter.Seq[Range], deliver func(Chunk) error) error {
+	return l.read(ctx, groups(ranges, true), func(path string, p part, data []byte, r result) error {
+		return deliver(Chunk{path, p.offset, data, r.missing, r.short, r.last})
+	})
+}
+
+func (l *Local) Hash(ctx context.Context, ranges iter.Seq[Range], deliver func(Digest) error) error {
+	return l.read(ctx, groups(ranges, false), func(path string, p part, data []byte, r result) error {
+		d := Digest{Path: path, Offset: p.offset, Length: int64(len(data)), Missing: r.missing, Short: r.short, Last: r.last}
+		if !r.missing {
+			d.Sum = sha256.Sum256(data)
+		}
+		return deliver(d)
+	})
+}
+
+func (l *Local) Hashes(ctx context.Context, path string, size int64) ([]Digest, error) {
+	return collectHashes(ctx, l, path, size)
+}
+
+// result is what a part means for its file.
+type result struct{ missing, short, last bool }
+
+// read goes through the parts of all groups in order.
+func (l *Local) read(ctx context.Context, all iter.Seq2[[]fileTask, error], handle func(string, part, []byte, result) error) error {
+	buf := make([]byte, PartSize)
+	for group, err := range all {
+		if err != nil {
+			return err
+		}
+		for _, task := range group {
+			if err := l.readTask(ctx, task, buf, handle); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle func(string, part, []byte, result) error) error {
+	if len(task.spans) == 0 {
+		return nil
+	}
+	f, err := l.open(task.path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !missing {
+		return err
+	}
+	if !missing {
+		defer f.Close() // read only: nothing is lost if it fails
+	}
+	c := cursor{group: []fileTask{task}}
+	for p, more := c.next(); more; p, more = c.next() {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		n := 0
+		if !missing {
+			n, err = f.ReadAt(buf[:p.length], p.offset)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+		}
+		short, last, _ := c.settle(p, outcome{int64(n), missing})
+		if err := handle(task.path, p, buf[:n], result{missing, short, last}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open opens a regular file. Anything else could block or never end.
+func (l *Local) open(path string) (*os.File, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(l.dir.Path(), filepath.FromSlash(path)), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("read %s: a parent is not a directory: %w", path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("read %s: not a regular file but %s", path, strings.ToLower(info.Mode().Type().String()))
+	}
+	if err != nil {
+		f.Close() // read only: nothing is lost if it fails
+		return nil, err
+	}
+	return f, nil
+}
