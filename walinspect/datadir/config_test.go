@@ -36,6 +36,7 @@ func TestConfigLine(t *testing.T) {
 		{"x = on#", "x", "on"},
 		{"my.setting = 1", "my.setting", "1"},
 		{"x = a-b.c_d:e/f", "x", "a-b.c_d:e/f"},
+		{"x = a.b.c", "x", "a.b.c"},
 		{"x = -1", "x", "-1"},
 		{"x = +1.5e-3", "x", "+1.5e-3"},
 		{"x = .5", "x", ".5"},
@@ -52,7 +53,7 @@ func TestConfigLine(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"x", "x =", "x = # nothing", "= 1", "5 = 1", "x = = 1", "x = 1 2", "x = 1 'a'", "x = 'open", `x = 'open\'`, "x = '''",
-		"x = /path", "a.b.c = 1", "a-b = 1", "x. = 1", "'x' = 1", "x = 1.5GB", "x = 1h30", "x = $y", "x : 1", "x = @",
+		"x = /path", "a.b.c = 1", "a-b = 1", "x. = 1", "'x' = 1", "x = 1.5GB", "x = 1h30", "x = $y", "x = a.b", "x : 1", "x = @",
 	} {
 		if got, err := parseConfigLine(bad); !errors.Is(err, errSyntax) {
 			t.Errorf("%q: %q = %q, %v; want a syntax error", bad, got.name, got.value, err)
@@ -66,7 +67,7 @@ func TestConfig(t *testing.T) {
 			"archive_mode = off\n" +
 			"include 'conf.d/one'\n" +
 			"include_if_exists = 'nothing.conf'\n" +
-			"INCLUDE_DIR = conf.d\n" +
+			"INCLUDE_DIR = 'conf.d'\n" +
 			"wal_level = minimal\n",
 		"conf.d/one":       "log_directory = one\ninclude two\n",
 		"conf.d/two":       "Archive_Mode = on\n",
@@ -152,7 +153,7 @@ func TestConfigRefuses(t *testing.T) {
 		{"missing directory", map[string]string{"postgresql.conf": "include_dir 'a'\n"}, "/postgresql.conf line 1: open "},
 		{"empty name", map[string]string{"postgresql.conf": "include ''\n"}, "line 1: syntax error: empty configuration file name"},
 		{"empty directory name", map[string]string{"postgresql.conf": "include_dir ' '\n"}, "line 1: syntax error: empty configuration directory name"},
-		{"itself", map[string]string{"postgresql.conf": "include postgresql.conf\n"}, "includes itself"},
+		{"itself", map[string]string{"postgresql.conf": "include 'postgresql.conf'\n"}, "includes itself"},
 		{"each other", map[string]string{"postgresql.conf": "include a\n", "a": "include 'postgresql.conf'"}, "/a line 1: syntax error: "},
 		{"too deep", deep, "more than 10 deep"},
 		{"syntax in postgresql.auto.conf", map[string]string{"postgresql.conf": "", "postgresql.auto.conf": "x"}, "/postgresql.auto.conf line 1"},

@@ -55,7 +55,7 @@ func parseConfigLine(s string) (configLine, error) {
 		return configLine{}, err
 	case value == "":
 		return configLine{}, fmt.Errorf("%w: %s has no value", errSyntax, name)
-	case value == "=":
+	case value == "=", strings.Contains(value, ".") && isSettingName(value): // a.b is a name and no value
 		return configLine{}, near(value)
 	}
 	extra, _, err := configToken(rest)

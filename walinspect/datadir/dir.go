@@ -82,41 +82,48 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 	return os.ReadFile(d.join(name))
 }
 
-const (
-	controlTries = 10
-	controlPause = 10 * time.Millisecond
-)
-
 // Control reads the control file. If a running server replaces it at that
 // moment, it is read again. A checksum that stays wrong over two readings of
 // the same bytes is damage.
 func (d *Dir) Control() (*pgcontrol.Control, error) {
-	_, c, err := d.readControl()
+	_, c, err := d.RawControl()
 	return c, err
 }
 
 // RawControl is [Dir.Control] and the bytes it was read from.
-func (d *Dir) RawControl() ([]byte, *pgcontrol.Control, error) { return d.readControl() }
-
-func (d *Dir) readControl() ([]byte, *pgcontrol.Control, error) {
+func (d *Dir) RawControl() ([]byte, *pgcontrol.Control, error) {
 	name := d.join(ControlFile)
+	raw, c, err := settledControl(func() ([]byte, error) { return os.ReadFile(name) })
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return nil, nil, err
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if c.Major != d.major {
+		return nil, nil, fmt.Errorf("%s: control file is of version %d, but PG_VERSION says %d", name, c.Major, d.major)
+	}
+	return raw, c, nil
+}
+
+// settledControl reads until the bytes are those of one state.
+func settledControl(read func() ([]byte, error)) ([]byte, *pgcontrol.Control, error) {
+	const tries, pause = 10, 10 * time.Millisecond
 	var before []byte
 	for try := 1; ; try++ {
-		raw, err := os.ReadFile(name)
+		raw, err := read()
 		if err != nil {
 			return nil, nil, err
 		}
 		c, err := pgcontrol.Decode(raw)
-		switch {
-		case err == nil && c.Major != d.major:
-			return nil, nil, fmt.Errorf("%s: control file is of version %d, but PG_VERSION says %d", name, c.Major, d.major)
-		case err == nil:
+		if err == nil {
 			return raw, c, nil
-		case !errors.Is(err, pgcontrol.ErrTorn), bytes.Equal(raw, before), try == controlTries:
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if !errors.Is(err, pgcontrol.ErrTorn) || bytes.Equal(raw, before) || try == tries {
+			return nil, nil, err
 		}
 		before = raw
-		time.Sleep(controlPause)
+		time.Sleep(pause)
 	}
 }
 

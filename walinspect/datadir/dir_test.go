@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -128,6 +129,48 @@ func TestControl(t *testing.T) {
 	write(other)
 	if _, err := d.Control(); err == nil || !strings.Contains(err.Error(), "version 16, but PG_VERSION says 17") {
 		t.Errorf("other version: %v", err)
+	}
+}
+
+func TestControlBeingReplaced(t *testing.T) {
+	good, err := os.ReadFile("../pgcontrol/testdata/17.pg_control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := func(n byte) []byte {
+		b := append([]byte(nil), good...)
+		b[100] += n
+		return b
+	}
+	many := make([][]byte, 20)
+	for i := range many {
+		many[i] = torn(byte(i + 1))
+	}
+	tests := []struct {
+		name  string
+		reads [][]byte
+		taken int
+		bad   bool
+	}{
+		{"good at once", [][]byte{good}, 1, false},
+		{"good at last", [][]byte{torn(1), torn(2), good, torn(3)}, 3, false},
+		{"the same twice", [][]byte{torn(1), torn(2), torn(2), good}, 3, true},
+		{"never good", many, 10, true},
+		{"empty", [][]byte{nil, good}, 1, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				taken := 0
+				_, c, err := settledControl(func() ([]byte, error) {
+					taken++
+					return tt.reads[taken-1], nil
+				})
+				if taken != tt.taken || (err != nil) != tt.bad || (c == nil) != tt.bad {
+					t.Errorf("after %d readings: %v, %v", taken, c, err)
+				}
+			})
+		})
 	}
 }
 
