@@ -23,6 +23,7 @@ const (
 	RestorePoint          EventKind = "restore-point"
 	BackupEnd             EventKind = "backup-end"
 	Switch                EventKind = "switch"
+	TimelineBegin         EventKind = "timeline-begin"
 	OverwrittenContrecord EventKind = "overwritten-contrecord"
 )
 
@@ -51,7 +52,8 @@ type Event struct {
 	// FullPageWritesChange: the new state.
 	On bool
 
-	// EndOfRecovery.
+	// EndOfRecovery: what the record says. TimelineBegin: of the page on which
+	// the record begins, and of the page of the record before.
 	Timeline, PrevTimeline pg.TimelineID
 
 	// EndOfRecovery, RestorePoint, OverwrittenContrecord.
@@ -59,7 +61,8 @@ type Event struct {
 	// RestorePoint: its name.
 	Name string
 	// OverwrittenContrecord: where the record began whose rest was lost.
-	// BackupEnd: where the backup began.
+	// BackupEnd: where the backup began. TimelineBegin: the last record on
+	// pages of the timeline before.
 	At pg.LSN
 }
 

@@ -28,6 +28,10 @@ type Segment struct {
 	// are zero where no record begins in the segment, because one record runs
 	// through all of it.
 	First, Last, End, FirstPrev pg.LSN
+	// FirstTimeline and LastTimeline are those of the pages on which the first
+	// and the last record begin. Where they differ, events tell where each
+	// timeline begins.
+	FirstTimeline, LastTimeline pg.TimelineID
 	Records                     int64
 	// Bytes is the sum of the records' lengths, without page headers and
 	// padding.
@@ -79,7 +83,7 @@ func (s *Segment) Span() pg.Span { return pg.Span{From: s.First, To: s.End} }
 type Activity struct {
 	Records    int64 // records that refer to it, each once
 	Inserts    int64 // rows; only in the main fork of a table
-	Updates    int64 // rows, HOT updates not among them
+	Updates    int64 // rows; HOT updates are not among them
 	HotUpdates int64
 	Deletes    int64
 	Images     int64 // page images

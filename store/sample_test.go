@@ -42,7 +42,7 @@ func everything() *blockmap.Segment {
 	s := &blockmap.Segment{
 		SystemID: testSystem, SegmentSize: testSize, Major: 15, Name: pg.SegmentName{Timeline: 2, Number: 3},
 		First: start + 40, Last: start + 4000, End: start + 4096, FirstPrev: start - 64,
-		Records: 100, Bytes: 3900, Stop: "clean-end", StopLSN: start + 4096, StopDetail: "want a record, got zeros",
+		FirstTimeline: 1, LastTimeline: 2, Records: 100, Bytes: 3900, Stop: "clean-end", StopLSN: start + 4096, StopDetail: "want a record, got zeros",
 		Digest: sha256.Sum256([]byte("everything")),
 		Path:   "/data/pg_wal/000000020000000000000003", Identity: "1:2:3", Size: int64(testSize), Indexed: at(0),
 		Touched: &blockmap.Map{},

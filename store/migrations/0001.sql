@@ -39,6 +39,8 @@ CREATE TABLE segments (
     last_lsn    INTEGER NOT NULL,        -- start of the last record
     end_lsn     INTEGER NOT NULL,        -- end of the last record, maybe in a later segment
     first_prev  INTEGER NOT NULL,        -- back link of the first record
+    first_tli   INTEGER NOT NULL,        -- timeline of the page on which the first record begins
+    last_tli    INTEGER NOT NULL,        -- and the last one
     records     INTEGER NOT NULL,
     wal_bytes   INTEGER NOT NULL,        -- sum of the records' lengths
     complete    INTEGER NOT NULL CHECK (complete IN (0, 1)), -- no record can be added

@@ -1,0 +1,234 @@
+package indexer
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"maps"
+	"slices"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/rmgr"
+)
+
+// extract gathers what the records of one stretch of the log say. It is made
+// for one segment and thrown away with it.
+type extract struct {
+	seg     *blockmap.Segment
+	blocks  blockmap.Accumulator
+	rmgrs   [256]*[16]blockmap.RmgrCount
+	xids    map[pg.XID]*blockmap.XIDActivity
+	lastXID *blockmap.XIDActivity // of the record before
+	effects []rmgr.Effect
+	digest  digest
+}
+
+func newExtract(seg *blockmap.Segment) *extract {
+	return &extract{
+		seg:    seg,
+		xids:   map[pg.XID]*blockmap.XIDActivity{},
+		digest: digest{hash: sha256.New()},
+	}
+}
+
+// plain are the resource managers whose records do nothing that their block
+// references do not show, unless they are flagged.
+var plain = [256]bool{
+	pg.RmgrHeap2: true, pg.RmgrHeap: true, pg.RmgrBtree: true, pg.RmgrHash: true, pg.RmgrGin: true,
+	pg.RmgrGist: true, pg.RmgrSeq: true, pg.RmgrSPGist: true, pg.RmgrBRIN: true,
+}
+
+// add takes one record in. An error means that the record may have changed
+// files in a way that is not known; the segment is then no evidence.
+func (x *extract) add(rec *walinspect.Record) error {
+	s := x.seg
+	if s.Records == 0 {
+		s.First, s.FirstPrev, s.Major = rec.LSN, rec.Prev, rec.Major()
+		s.FirstTimeline, s.LastTimeline = rec.Timeline, rec.Timeline
+	}
+	if rec.Timeline != s.LastTimeline {
+		s.Events = append(s.Events, blockmap.Event{
+			Kind: blockmap.TimelineBegin, LSN: rec.LSN, At: s.Last,
+			Timeline: rec.Timeline, PrevTimeline: s.LastTimeline,
+		})
+		s.LastTimeline = rec.Timeline
+	}
+	s.Last, s.End = rec.LSN, rec.End
+	s.Records++
+	s.Bytes += int64(rec.TotalLen)
+	x.digest.add(rec)
+	x.count(rec, x.touch(rec))
+	if rec.XID != 0 {
+		x.addXID(rec)
+	}
+	if plain[rec.Rmgr] && !rec.Special() {
+		return nil
+	}
+	return x.interpret(rec)
+}
+
+// touch takes in the block references and returns the bytes of the images.
+func (x *extract) touch(rec *walinspect.Record) int64 {
+	var sum int64
+	var first *blockmap.ForkAccumulator
+	for i := range rec.Blocks {
+		ref := &rec.Blocks[i]
+		fork := x.blocks.Fork(ref.Tag.RelFork)
+		fork.Touch(ref.Tag.Block, ref.Restores())
+		if i == 0 {
+			first = fork
+		}
+		if ref.HasImage() {
+			n := int64(ref.Image.Len())
+			fork.Activity.Images++
+			fork.Activity.ImageBytes += n
+			sum += n
+		}
+		if i == 0 || !refersBefore(rec, i) {
+			fork.Activity.Records++
+			fork.Activity.WALBytes += int64(rec.TotalLen)
+		}
+	}
+	if first != nil && (rec.Rmgr == pg.RmgrHeap || rec.Rmgr == pg.RmgrHeap2) {
+		ins, upd, hot, del := rmgr.RowCounts(rec)
+		first.Activity.Inserts += int64(ins)
+		first.Activity.Updates += int64(upd - hot)
+		first.Activity.HotUpdates += int64(hot)
+		first.Activity.Deletes += int64(del)
+	}
+	return sum
+}
+
+// refersBefore tells whether an earlier reference of the record is to the same
+// fork as reference i.
+func refersBefore(rec *walinspect.Record, i int) bool {
+	for j := range i {
+		if rec.Blocks[j].Tag.RelFork == rec.Blocks[i].Tag.RelFork {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *extract) count(rec *walinspect.Record, imageBytes int64) {
+	ops := x.rmgrs[rec.Rmgr]
+	if ops == nil {
+		ops = new([16]blockmap.RmgrCount)
+		x.rmgrs[rec.Rmgr] = ops
+	}
+	c := &ops[rec.Op()>>4]
+	c.Records++
+	c.Bytes += int64(rec.TotalLen)
+	c.ImageBytes += imageBytes
+}
+
+func (x *extract) addXID(rec *walinspect.Record) {
+	a := x.lastXID
+	if a == nil || a.XID != rec.XID {
+		if a = x.xids[rec.XID]; a == nil {
+			a = &blockmap.XIDActivity{XID: rec.XID, First: rec.LSN}
+			x.xids[rec.XID] = a
+		}
+		x.lastXID = a
+	}
+	if rec.HasTopXID {
+		a.Top = rec.TopXID
+	}
+	a.Records++
+	a.Bytes += int64(rec.TotalLen)
+}
+
+// finish completes the segment.
+func (x *extract) finish() {
+	s := x.seg
+	s.Touched, s.Activity = x.blocks.Map()
+	for id, ops := range x.rmgrs {
+		if ops == nil {
+			continue
+		}
+		for op, c := range ops {
+			if c.Records > 0 {
+				c.Rmgr, c.Op = pg.RmgrID(id), uint8(op<<4)
+				s.Rmgrs = append(s.Rmgrs, c)
+			}
+		}
+	}
+	for _, x := range x.assigned() {
+		s.XIDs = append(s.XIDs, *x)
+	}
+	s.Digest, s.Supersedes = x.digest.sum()
+}
+
+// assigned returns the activity of each identifier in the order of first
+// records, with the parents that records of the segment name.
+func (x *extract) assigned() []*blockmap.XIDActivity {
+	parent := func(top pg.XID, subs []pg.XID) {
+		for _, sub := range subs {
+			if a := x.xids[sub]; a != nil && a.Top == 0 {
+				a.Top = top
+			}
+		}
+	}
+	for _, a := range x.seg.Assignments {
+		parent(a.Top, a.Subs)
+	}
+	for _, end := range x.seg.Xacts {
+		parent(end.XID, end.Subxacts)
+	}
+	return slices.SortedFunc(maps.Values(x.xids), func(a, b *blockmap.XIDActivity) int { return cmp.Compare(a.First, b.First) })
+}
+
+// digest is SHA-256 over position and checksum of each record.
+type digest struct {
+	hash    hash.Hash
+	pending []byte
+	records int64
+	earlier []reading
+	longer  [][32]byte // earlier readings that this one goes on from
+}
+
+// reading is what an earlier, shorter reading of the segment came to.
+type reading struct {
+	records int64
+	digest  [32]byte
+}
+
+const digestPiece = 12 * 512
+
+func (d *digest) add(rec *walinspect.Record) {
+	d.pending = binary.LittleEndian.AppendUint64(d.pending, uint64(rec.LSN))
+	d.pending = binary.LittleEndian.AppendUint32(d.pending, rec.CRC)
+	d.records++
+	if len(d.pending) >= digestPiece {
+		d.flush()
+	}
+	for _, r := range d.earlier {
+		if r.records == d.records && d.now() == r.digest {
+			d.longer = append(d.longer, r.digest)
+		}
+	}
+}
+
+func (d *digest) flush() {
+	d.hash.Write(d.pending) // does not fail
+	d.pending = d.pending[:0]
+}
+
+func (d *digest) now() (sum [32]byte) {
+	d.flush()
+	d.hash.Sum(sum[:0])
+	return sum
+}
+
+// sum returns the digest, and those of the readings that are superseded.
+func (d *digest) sum() ([32]byte, [][32]byte) {
+	sum := d.now()
+	longer := slices.DeleteFunc(d.longer, func(earlier [32]byte) bool { return earlier == sum })
+	if len(longer) == 0 {
+		longer = nil
+	}
+	return sum, longer
+}
