@@ -29,11 +29,11 @@ type Input struct {
 	Hinted *blockmap.Map // touched before the fork by transactions that ended after it
 	Rule   Rule
 
-	BlockSize       int64
-	BlocksPerFile   uint32 // blocks in one relation segment
-	WALSegmentSize  pg.SegmentSize
-	Keep            []string // globs of files that stay as the target has them
-	TablespaceMap   map[string]string
+	BlockSize      int64
+	BlocksPerFile  uint32 // blocks in one relation segment
+	WALSegmentSize pg.SegmentSize
+	Keep           []string // globs of files that stay as the target has them
+	TablespaceMap  map[string]string
 }
 
 // TypeError is a path that is one kind of file at the source and another at
@@ -85,7 +85,7 @@ type decider struct {
 func (d *decider) decide(p Pair) error {
 	s, t := p.Source, p.Target
 	switch {
-	case p.Path == "global/pg_control", ignored(s), ignored(t):
+	case slices.Contains(reservedNames, p.Path), ignored(s), ignored(t):
 		return nil
 	case excluded(p.Path):
 		d.dropExcluded(t)

@@ -24,6 +24,10 @@ type Plan struct {
 	Totals     Totals             `json:"totals"`
 	Kept       []string           `json:"kept,omitempty"`       // files of the target that stay though the source has others
 	LostSlots  []string           `json:"lost_slots,omitempty"` // replication slots that a rewind drops
+
+	// TargetControl is the target's control file as the plan found it. A run
+	// that was interrupted after it had replaced the file is resumed from it.
+	TargetControl []byte `json:"target_control,omitempty"`
 }
 
 // Checkpoint is a checkpoint record and where replay from it begins.

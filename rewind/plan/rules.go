@@ -23,6 +23,10 @@ var (
 	}
 )
 
+// reservedNames are handled by the rewind itself: the control file and the
+// label are its last acts, and the lock file says that it is at work.
+var reservedNames = []string{"global/pg_control", "backup_label", "postmaster.pid"}
+
 // localNames stay as the target has them unless the caller wants pg_rewind's
 // behaviour: they say who this node is, and the source's would make it claim
 // to be the other one.

@@ -1,0 +1,109 @@
+package rewind
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"forkpoint/blockmap"
+	"forkpoint/rewind/plan"
+	"forkpoint/rewind/source"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/timeline"
+)
+
+// BlockIndex answers what a range of the log says. It is the only way in which
+// a rewind learns of changed blocks, so that segments that were indexed while
+// they existed count as much as those that are still there.
+type BlockIndex interface {
+	// Touched gathers what the records that begin in span do, in the order of
+	// the log. Gaps that no evidence covers are named in the facts; they are
+	// not an error, for only the caller knows what it needs.
+	Touched(ctx context.Context, path timeline.Path, span pg.Span) (*Facts, error)
+	// TouchedBy gathers the blocks that records of the given transactions
+	// touch; a gap in the span is an error.
+	TouchedBy(ctx context.Context, path timeline.Path, span pg.Span, xids []pg.XID) (*blockmap.Map, error)
+}
+
+// Facts is what a range of the log says.
+type Facts struct {
+	Blocks      *blockmap.Map
+	Checkpoints []blockmap.Checkpoint
+	Xacts       []blockmap.Xact
+	Events      []blockmap.Event
+	Snapshots   []blockmap.Snapshot
+	XIDs        []blockmap.XIDActivity
+	Gaps        []Gap
+	End         pg.LSN // end of the last record read
+	Stop        string // why reading ended, see walinspect.StopReason
+	StopDetail  string
+	Segments    int
+	Bytes       int64
+}
+
+// Gap is a part of the log that nothing tells about.
+type Gap struct {
+	Span   pg.Span
+	Reason string
+}
+
+// Config is what a rewind is to do. Target, Source, WAL, NewIndex and StateDir
+// must be set.
+type Config struct {
+	Target   *datadir.Dir
+	Source   source.Source
+	WAL      segment.Source                         // where the target's log may lie, besides its source
+	NewIndex func(wal segment.Source) BlockIndex    // reads through the catalog
+	Names    func(pg.RelFileLocator) (string, bool) // for messages; may be nil
+	StateDir string                                 // journal and evidence; made when missing
+
+	DryRun            bool
+	Rule              plan.Rule         // zero is [plan.Exact]
+	Keep              []string          // globs of files that stay as the target has them
+	TablespaceMap     map[string]string // source's link target to the target's
+	WriteRecoveryConf bool              // -R
+	Undo              bool              // keep pre-images
+	Sync              bool
+	SyncFS            bool
+	AllowUnclean      bool // a target that crashed needs no recovery first
+
+	Log      *slog.Logger
+	Progress func(Progress) // called often; may be nil
+	Now      func() time.Time
+}
+
+// Result is what a rewind did, or would do.
+type Result struct {
+	Schema  string `json:"schema"` // forkpoint/rewind/1
+	Needed  bool   `json:"needed"`
+	Why     string `json:"why,omitempty"` // when it was not needed
+	DryRun  bool   `json:"dry_run"`
+	Resumed bool   `json:"resumed"`
+
+	Plan        *plan.Plan `json:"plan,omitempty"`
+	Journal     string     `json:"journal,omitempty"` // directory of journal and evidence
+	Recovery    bool       `json:"recovery_settings_written"`
+	MinRecovery pg.LSN     `json:"min_recovery_point"`
+	Written     Written    `json:"written"`
+	Times       []Timed    `json:"times"`
+	Notes       []string   `json:"notes,omitempty"` // what the operator should know or do next
+}
+
+// ResultSchema names the form of a [Result] in JSON.
+const ResultSchema = "forkpoint/rewind/1"
+
+// Written counts bytes that a run moved.
+type Written struct {
+	FromSource int64 `json:"from_source"` // read there
+	ToTarget   int64 `json:"to_target"`   // written into the data directory
+	PreImages  int64 `json:"pre_images"`  // written into the journal
+	Equal      int64 `json:"equal"`       // read and found the same, so not written
+}
+
+// Timed is how long a phase took.
+type Timed struct {
+	Phase   Phase         `json:"phase"`
+	Elapsed time.Duration `json:"elapsed_ns"`
+}

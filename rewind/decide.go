@@ -1,0 +1,43 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+
+	"forkpoint/rewind/plan"
+)
+
+// decide ends the run where nothing diverged, and else makes the plan.
+func (r *run) decide(ctx context.Context) error {
+	s := &r.sit
+	c := s.target.control
+	p, err := plan.Decide(plan.Input{
+		Pairs:      plan.Pairs(r.cfg.Source.Files(ctx), r.targetFiles(ctx)),
+		Fork:       s.fork,
+		Checkpoint: plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline},
+		Label:      s.label,
+		TargetEnd:  s.targetEnd,
+		SourcePath: s.source.path,
+		SourceEnd:  s.sourceEnd.LSN,
+
+		Before: s.before.Blocks,
+		After:  s.after.Blocks,
+		Hinted: s.hinted.Blocks,
+		Rule:   s.rule,
+
+		BlockSize:      int64(c.BlockSize),
+		BlocksPerFile:  c.RelSegSize,
+		WALSegmentSize: c.SegmentSize,
+		Keep:           r.cfg.Keep,
+		TablespaceMap:  r.cfg.TablespaceMap,
+	})
+	if err != nil {
+		return fmt.Errorf("make the plan: %w", err)
+	}
+	p.TargetControl = s.target.raw
+	r.plan = p
+	r.sweep()
+	r.result.Needed = true
+	r.result.Plan = p
+	return nil
+}

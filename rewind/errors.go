@@ -1,0 +1,99 @@
+package rewind
+
+import (
+	"errors"
+	"fmt"
+
+	"forkpoint/walinspect/pg"
+)
+
+// Side tells whose data an error is about.
+type Side string
+
+const (
+	Source Side = "source"
+	Target Side = "target"
+)
+
+// Check names a precondition. The names appear in JSON and are part of the
+// interface.
+type Check string
+
+const (
+	CheckRunning     Check = "running"
+	CheckState       Check = "state"
+	CheckSystem      Check = "system-identifier"
+	CheckVersion     Check = "version"
+	CheckGeometry    Check = "geometry"
+	CheckHints       Check = "hint-logging"
+	CheckChecksums   Check = "checksums"
+	CheckFullPages   Check = "full-page-writes"
+	CheckHistory     Check = "history"
+	CheckAncestor    Check = "common-ancestor"
+	CheckSameBranch  Check = "same-timeline"
+	CheckCheckpoint  Check = "common-checkpoint"
+	CheckCoverage    Check = "coverage"
+	CheckReplay      Check = "replay-wal"
+	CheckUnknown     Check = "unknown-record"
+	CheckHintHole    Check = "unlogged-hints"
+	CheckSpace       Check = "free-space"
+	CheckPermission  Check = "permission"
+	CheckTablespace  Check = "tablespace"
+	CheckUser        Check = "user"
+	CheckUnfinished  Check = "unfinished-rewind"
+	CheckWALLevel    Check = "wal-level"
+	CheckSourceMoved Check = "source-changed"
+)
+
+// PreflightError is a precondition that does not hold. Nothing of the target
+// has been changed when it is returned.
+type PreflightError struct {
+	Check Check
+	Side  Side
+	LSN   pg.LSN // zero where the check is not about a place in the log
+	Found string
+	Want  string
+	Next  string // what the operator can do
+	Err   error
+}
+
+func (e *PreflightError) Error() string {
+	s := fmt.Sprintf("%s: %s", e.Side, e.Found)
+	if e.Want != "" {
+		s += "; want " + e.Want
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Hint says what the operator can do.
+func (e *PreflightError) Hint() string { return e.Next }
+
+func (e *PreflightError) Unwrap() error { return e.Err }
+
+// InterruptedError says that a rewind stopped after it had begun to change the
+// target, which no server will start on until it is resumed or undone.
+type InterruptedError struct {
+	Target string // data directory
+	Phase  Phase
+	Err    error
+}
+
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("target: rewind of %s stopped while %s: %v", e.Target, e.Phase.Doing(), e.Err)
+}
+
+// Hint says how to go on.
+func (e *InterruptedError) Hint() string {
+	return fmt.Sprintf("no server can start on %s now; run the same command again (or with --resume) to finish, or with --undo to get the old bytes back", e.Target)
+}
+
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// IsRefusal tells whether err is a precondition that only a person can change.
+func IsRefusal(err error) bool {
+	var p *PreflightError
+	return errors.As(err, &p)
+}

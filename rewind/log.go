@@ -1,0 +1,169 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+
+	"forkpoint/blockmap"
+	"forkpoint/rewind/plan"
+	"forkpoint/walinspect/pg"
+)
+
+// blockCheckpoint is the last checkpoint that both sides share.
+type blockCheckpoint = blockmap.Checkpoint
+
+// firstLook is how many segments the search for the last common checkpoint
+// reads at first; each further look back is twice as long.
+const firstLook = 4
+
+// findTargetEnd finds where the target's log ends, and whether it goes past
+// the fork at all.
+//
+// After a clean stop that is the end of the last checkpoint's record or the
+// minimum recovery point, whichever is later: no page on disk is newer. After a
+// crash it is the end of the valid log: a page reaches the disk only after the
+// log of its changes has, so no page on disk is newer than that either, and
+// no crash recovery is needed to know what changed.
+func (r *run) findTargetEnd(ctx context.Context) error {
+	s := &r.sit
+	c := s.target.control
+	clean := c.State.Clean()
+
+	from := c.Checkpoint
+	facts, err := r.index().Touched(ctx, s.target.path, pg.Span{From: from, To: r.endLimit(clean, from)})
+	if err != nil {
+		return fmt.Errorf("target: read WAL from its last checkpoint at %s: %w", from, err)
+	}
+	checkpoint, found := checkpointAt(facts, from)
+	switch {
+	case !found:
+		return &PreflightError{Check: CheckCoverage, Side: Target, LSN: from,
+			Found: fmt.Sprintf("the WAL record of its last checkpoint at %s on timeline %d is not there (%s)", from, s.target.timeline, gapText(facts)),
+			Want:  "the segment that holds it",
+			Next:  fmt.Sprintf("restore %s into pg_wal or name an archive that has it", r.segmentName(s.target.timeline, from))}
+	case clean:
+		s.targetEnd = max(checkpoint.End, c.MinRecoveryPoint)
+	default:
+		s.targetEnd = max(facts.End, checkpoint.End)
+		if c.MinRecoveryPoint > s.targetEnd {
+			return &PreflightError{Check: CheckCoverage, Side: Target, LSN: s.targetEnd,
+				Found: fmt.Sprintf("its WAL ends at %s (%s), before its minimum recovery point %s", s.targetEnd, gapText(facts), c.MinRecoveryPoint),
+				Want:  "WAL up to the minimum recovery point",
+				Next:  "restore the missing segments into pg_wal or name an archive that has them"}
+		}
+	}
+	s.diverged = s.targetEnd > s.fork.LSN
+	return nil
+}
+
+// endLimit is how far the search for the target's end reads. A clean stop
+// wrote nothing after its checkpoint, so its record is enough.
+func (r *run) endLimit(clean bool, checkpoint pg.LSN) pg.LSN {
+	if clean {
+		return checkpoint + 1
+	}
+	return pg.MaxLSN
+}
+
+func checkpointAt(facts *Facts, lsn pg.LSN) (blockmap.Checkpoint, bool) {
+	for _, c := range facts.Checkpoints {
+		if c.LSN == lsn {
+			return c, true
+		}
+	}
+	return blockmap.Checkpoint{}, false
+}
+
+// findCheckpoint finds the last checkpoint record before the fork: both sides
+// have it, and replay after the rewind starts at its redo point. The log is
+// read backwards in ever longer pieces of whole segments.
+func (r *run) findCheckpoint(ctx context.Context) error {
+	s := &r.sit
+	size := s.target.control.SegmentSize
+	to := s.fork.LSN
+	segments := uint64(firstLook)
+	for first := size.Number(to); ; segments *= 2 {
+		first -= min(first, segments)
+		span := pg.Span{From: size.Start(first), To: to}
+		facts, err := r.index().Touched(ctx, s.target.path, span)
+		if err != nil {
+			return fmt.Errorf("target: look for the last common checkpoint in %s: %w", span, err)
+		}
+		// A gap behind the newest checkpoint of the piece does not matter.
+		if c, found := lastCheckpoint(facts, s.fork.LSN); found && !gapAfter(facts, c.LSN) {
+			s.common = c
+			break
+		}
+		if len(facts.Gaps) > 0 || first == 0 {
+			return &PreflightError{Check: CheckCheckpoint, Side: Target, LSN: span.From,
+				Found: fmt.Sprintf("no checkpoint before the fork at %s is to be found in the WAL at hand (%s)", s.fork.LSN, gapText(facts)),
+				Want:  "the WAL back to the last checkpoint that both clusters share",
+				Next:  "restore the missing segments into the target's pg_wal, or name an archive or restore_command that has them"}
+		}
+		to = span.From
+	}
+	s.label = plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline}
+	r.adoptRestartpoint()
+	return nil
+}
+
+// adoptRestartpoint starts replay earlier where the source is a standby that
+// has not come to a restartpoint at the common checkpoint yet: its files are
+// only complete from its own redo point on.
+func (r *run) adoptRestartpoint() {
+	c := r.sit.source.control
+	if c.CheckpointCopy.Redo < r.sit.label.Redo {
+		r.sit.label = plan.Checkpoint{LSN: c.Checkpoint, Redo: c.CheckpointCopy.Redo, Timeline: c.CheckpointCopy.Timeline}
+	}
+}
+
+func lastCheckpoint(facts *Facts, before pg.LSN) (blockmap.Checkpoint, bool) {
+	for i := len(facts.Checkpoints) - 1; i >= 0; i-- {
+		if c := facts.Checkpoints[i]; c.LSN < before {
+			return c, true
+		}
+	}
+	return blockmap.Checkpoint{}, false
+}
+
+func gapAfter(facts *Facts, lsn pg.LSN) bool {
+	for _, g := range facts.Gaps {
+		if g.Span.To > lsn {
+			return true
+		}
+	}
+	return false
+}
+
+// gatherBlocks gathers what the target's log says before and after the fork.
+func (r *run) gatherBlocks(ctx context.Context) error {
+	s := &r.sit
+	var err error
+	before := pg.Span{From: s.common.Redo, To: s.fork.LSN}
+	if s.before, err = r.index().Touched(ctx, s.target.path, before); err != nil {
+		return fmt.Errorf("target: read WAL from redo to the fork, %s: %w", before, err)
+	}
+	after := pg.Span{From: s.fork.LSN, To: s.targetEnd}
+	if s.after, err = r.index().Touched(ctx, s.target.path, after); err != nil {
+		return fmt.Errorf("target: read WAL since the fork, %s: %w", after, err)
+	}
+	return nil
+}
+
+// segmentName is the name of the segment that holds lsn, for messages.
+func (r *run) segmentName(tli pg.TimelineID, lsn pg.LSN) string {
+	size := r.sit.target.control.SegmentSize
+	return size.Name(tli, size.Number(lsn))
+}
+
+// gapText says in words why facts are not complete.
+func gapText(facts *Facts) string {
+	if len(facts.Gaps) > 0 {
+		g := facts.Gaps[0]
+		return fmt.Sprintf("WAL %s: %s", g.Span, g.Reason)
+	}
+	if facts.StopDetail != "" {
+		return facts.Stop + ": " + facts.StopDetail
+	}
+	return facts.Stop
+}

@@ -1,0 +1,264 @@
+package rewind
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+
+	"forkpoint/rewind/journal"
+	"forkpoint/rewind/plan"
+	"forkpoint/rewind/target"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
+)
+
+// A rewind that was interrupted is resumed by doing it again. Everything that
+// decides is taken from the target as it was before the first run touched it:
+// its control file from the plan in the journal, its set-aside log and
+// histories from where they are kept, its list of files with the journal's
+// notes laid over it. The source may have gone on; what it has now counts.
+
+// resumed is what a new run takes over from an interrupted one.
+type resumed struct {
+	control []byte            // the target's control file as it was
+	origins []datadir.File    // names that were changed, as they were; sorted
+	absent  map[string]bool   // of these: names that stood for nothing
+	kept    map[string]string // where files are that were set aside, by name
+}
+
+// findUnfinished looks for the journal of an interrupted run and takes it over.
+func (r *run) findUnfinished(ctx context.Context) error {
+	summary, err := unfinished(r.cfg.StateDir, r.cfg.Target.Path())
+	if err != nil || summary == nil {
+		return err
+	}
+	if summary.Stage == journal.Undoing || summary.Stage == journal.Restored {
+		return &PreflightError{Check: CheckUnfinished, Side: Target,
+			Found: fmt.Sprintf("the rewind %s was being undone and that is not finished", summary.Header.ID),
+			Want:  "the old contents, whole", Next: "run forkpoint rewind --undo --target-pgdata " + r.cfg.Target.Path()}
+	}
+	if r.cfg.DryRun {
+		return &PreflightError{Check: CheckUnfinished, Side: Target,
+			Found: fmt.Sprintf("the rewind %s was interrupted and is not finished", summary.Header.ID),
+			Want:  "a data directory that is as a server left it", Next: "finish it with --resume or take it back with --undo"}
+	}
+	if err := r.openTarget(); err != nil {
+		return err
+	}
+	if r.journal, err = journal.Open(r.target.FS(), summary.Dir, journal.Options{}); err != nil {
+		return err
+	}
+	stage, err := r.journal.Settle(r.target)
+	if err != nil {
+		return &PreflightError{Check: CheckUnfinished, Side: Target, Err: err,
+			Found: "the interrupted rewind cannot be taken up",
+			Next:  "if a server ran on it since, this node needs a new base backup; what was set aside is in " + summary.Dir}
+	}
+	if stage == journal.Done || stage == journal.Opened {
+		err := r.journal.Close() // finished but for its last note, or never begun
+		r.journal = nil
+		return err
+	}
+	return r.takeOver()
+}
+
+// unfinished is the newest journal of the target that is not finished, or nil.
+func unfinished(state, dir string) (*journal.Summary, error) {
+	roots := target.NewRoots()
+	defer roots.Close() // read only
+	list, err := journal.List(roots, state)
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	for _, s := range slices.Backward(list) {
+		if s.Header.Target == dir && s.Unfinished() {
+			return &s, nil
+		}
+	}
+	return nil, nil
+}
+
+// takeOver reads what the interrupted run wrote down.
+func (r *run) takeOver() error {
+	text, err := r.journal.Plan()
+	if err != nil {
+		return err
+	}
+	var old plan.Plan
+	if err := json.Unmarshal(text, &old); err != nil || old.Schema != plan.Schema {
+		return &PreflightError{Check: CheckUnfinished, Side: Target, Err: err,
+			Found: fmt.Sprintf("the interrupted rewind wrote a plan of form %q", old.Schema), Want: plan.Schema,
+			Next: "resume it with the version of forkpoint that began it, or undo it"}
+	}
+	res := &resumed{control: old.TargetControl, absent: map[string]bool{}, kept: map[string]string{}}
+	for name, was := range r.journal.Origins() {
+		if was.Type == journal.Absent {
+			res.absent[name] = true
+		}
+		res.origins = append(res.origins, r.fileWas(name, was))
+	}
+	slices.SortFunc(res.origins, func(a, b datadir.File) int { return plan.ComparePaths(a.Path, b.Path) })
+	for name, number := range r.journal.KeptFiles() {
+		if at := r.journal.KeptFile(number); exists(at) {
+			res.kept[name] = at
+		}
+	}
+	r.resumed = res
+	r.result.Resumed = true
+	r.changed = true
+	return nil
+}
+
+func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
+
+// fileWas turns a note of the journal into an entry of a listing.
+func (r *run) fileWas(name string, was journal.State) datadir.File {
+	f := datadir.File{Path: name, Size: was.Size, Mode: was.Mode, ModTime: was.ModTime, Link: was.Link}
+	switch was.Type {
+	case journal.Directory:
+		f.Kind = datadir.Directory
+	case journal.Symlink:
+		f.Kind = datadir.Symlink
+	case journal.Regular:
+		if rel, ok := pg.ParseRelPath(name, r.cfg.Target.VersionDir()); ok {
+			f.Rel = &rel
+		}
+	}
+	return f
+}
+
+// targetControl is the target's control file as the last server left it.
+func (r *run) targetControl() ([]byte, *pgcontrol.Control, error) {
+	if r.resumed == nil {
+		return r.cfg.Target.RawControl()
+	}
+	c, err := pgcontrol.Decode(r.resumed.control)
+	return r.resumed.control, c, err
+}
+
+// targetHistory reads a history file of the target, from where it is kept if
+// it was set aside.
+func (r *run) targetHistory(tli pg.TimelineID) ([]byte, error) {
+	if r.resumed != nil {
+		if at, kept := r.resumed.kept["pg_wal/"+tli.HistoryName()]; kept {
+			return os.ReadFile(at)
+		}
+	}
+	return r.cfg.Target.History(tli)
+}
+
+// targetFiles lists the target as it was before a rewind changed it.
+func (r *run) targetFiles(ctx context.Context) plan.Files {
+	now := r.cfg.Target.Files(ctx)
+	if r.resumed == nil {
+		return now
+	}
+	return func(yield func(datadir.File, error) bool) {
+		next, stop := iter.Pull2(now)
+		defer stop()
+		old := r.resumed.origins
+		f, err, ok := next()
+		for ok || len(old) > 0 {
+			if err != nil {
+				yield(f, err)
+				return
+			}
+			order := -1 // the note comes first
+			switch {
+			case len(old) == 0:
+				order = 1
+			case ok:
+				order = plan.ComparePaths(old[0].Path, f.Path)
+			}
+			if order <= 0 {
+				was := old[0]
+				old = old[1:]
+				if order == 0 {
+					f, err, ok = next()
+				}
+				if !r.resumed.absent[was.Path] && !yield(was, nil) {
+					return
+				}
+				continue
+			}
+			if !yield(f, nil) {
+				return
+			}
+			f, err, ok = next()
+		}
+	}
+}
+
+// sweep adds to the plan what the interrupted run made and the source no
+// longer has.
+func (r *run) sweep() {
+	if r.resumed == nil {
+		return
+	}
+	planned := map[string]bool{}
+	for _, a := range r.plan.Actions {
+		planned[a.Path] = true
+	}
+	for _, f := range slices.Backward(r.resumed.origins) {
+		if r.resumed.absent[f.Path] && !planned[f.Path] && f.Path != target.LabelFile && f.Path != "standby.signal" {
+			r.plan.Actions = append(r.plan.Actions, plan.Action{Kind: plan.SetAside, Path: f.Path, Reason: plan.ReasonTargetOnly})
+		}
+	}
+	slices.SortStableFunc(r.plan.Actions, func(a, b plan.Action) int { return cmp.Compare(a.Kind, b.Kind) })
+}
+
+// checkSameFork refuses to resume onto a source that parted elsewhere: what
+// was copied from the first belongs to another history.
+func (r *run) checkSameFork(context.Context) error {
+	if r.resumed == nil {
+		return nil
+	}
+	h := r.journal.Header()
+	if h.Fork == r.sit.fork.LSN && h.ForkTimeline == r.sit.fork.Timeline {
+		return nil
+	}
+	return &PreflightError{Check: CheckUnfinished, Side: Source, LSN: r.sit.fork.LSN,
+		Found: fmt.Sprintf("it parted from the target at %s on timeline %d; the interrupted rewind was for a source that did at %s on timeline %d", r.sit.fork.LSN, r.sit.fork.Timeline, h.Fork, h.ForkTimeline),
+		Want:  "a source of the same history", Next: "name a source that descends from " + h.Source + ", or undo the interrupted rewind with --undo"}
+}
+
+// Undo puts the old bytes back, of a rewind that was interrupted or of the last
+// one that was finished. It may be interrupted and run again.
+func Undo(ctx context.Context, cfg Config) (*Result, error) {
+	r := newRun(cfg)
+	defer r.close()
+	return r.steps(ctx, []step{
+		{PhaseSurvey, r.checkTarget},
+		{PhaseUndo, r.undo},
+	})
+}
+
+func (r *run) undo(ctx context.Context) error {
+	if err := r.openTarget(); err != nil {
+		return err
+	}
+	list, err := journal.List(r.target.FS(), r.cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	for _, s := range slices.Backward(list) {
+		if s.Header.Target != r.cfg.Target.Path() || s.Stage == journal.Undone {
+			continue
+		}
+		if r.journal, err = journal.Open(r.target.FS(), s.Dir, journal.Options{}); err != nil {
+			return err
+		}
+		r.result.Journal, r.result.Needed = s.Dir, true
+		r.changed = s.Stage != journal.Done
+		text := fmt.Sprintf("A rewind of this data directory is being undone. If no forkpoint is running on it any more, run\n  forkpoint rewind --undo --target-pgdata %s\nagain.\n", s.Header.Target)
+		return journal.Undo(ctx, r.journal, r.target, journal.UndoOptions{Text: text,
+			Progress: func(done, total int64) { r.cfg.Progress(Progress{PhaseUndo, done, total, "bytes"}) }})
+	}
+	r.result.Why = "there is no rewind of this data directory to undo"
+	return nil
+}

@@ -1,0 +1,156 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"forkpoint/rewind/journal"
+	"forkpoint/rewind/plan"
+	"forkpoint/rewind/target"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/segment"
+)
+
+// Run does a rewind, or with DryRun says what one would do. It returns a
+// [*PreflightError] when it refuses, with the target untouched, and an
+// [*InterruptedError] when it stopped after it had begun to change it.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	r := newRun(cfg)
+	defer r.close()
+	return r.steps(ctx, []step{
+		{PhaseSurvey, r.checkTarget},
+		{PhaseSurvey, r.findUnfinished},
+		{PhaseSurvey, r.surveySides},
+		{PhaseSurvey, r.checkSides},
+		{PhaseSurvey, r.surveyHistories},
+		{PhaseSurvey, r.findFork},
+		{PhaseSurvey, r.checkSameFork},
+		{PhaseSurvey, r.stopIfSame},
+		{PhaseIndex, r.findTargetEnd},
+		{PhaseIndex, r.stopIfNotDiverged},
+		{PhaseIndex, r.findCheckpoint},
+		{PhaseIndex, r.gatherBlocks},
+		{PhaseIndex, r.gatherHinted},
+		{PhasePlan, r.checkEvidence},
+		{PhasePlan, r.decide},
+		{PhasePlan, r.checkPlan},
+		{PhaseStage, r.lock},
+		{PhaseStage, r.stageWAL},
+		{PhaseStage, r.checkReplay},
+		{PhaseCopy, r.begin},
+		{PhaseCopy, r.apply},
+		{PhaseFinish, r.finish},
+		{PhaseSync, r.commit},
+	})
+}
+
+// step is one line of the story that a run tells.
+type step struct {
+	phase Phase
+	run   func(context.Context) error
+}
+
+// run is the state of one call of [Run]. What was gathered is in sit, what was
+// decided in plan; the rest is for acting.
+type run struct {
+	cfg    Config
+	sit    situation
+	plan   *plan.Plan
+	result Result
+
+	blocks  BlockIndex
+	target  *target.Target
+	journal *journal.Journal
+	edit    *journal.Editor
+	staged  staged
+	resumed *resumed // nil unless an interrupted run is taken up
+
+	changed bool // the target is not as it was
+	done    bool // nothing is left to do
+	started map[Phase]time.Time
+}
+
+func newRun(cfg Config) *run {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(Progress) {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &run{cfg: cfg, result: Result{Schema: ResultSchema, DryRun: cfg.DryRun}}
+}
+
+// steps runs one step after the other until one fails or nothing is left to
+// do. Steps of one phase are timed together.
+func (r *run) steps(ctx context.Context, steps []step) (*Result, error) {
+	for _, s := range steps {
+		began := r.cfg.Now()
+		err := s.run(ctx)
+		r.took(s.phase, r.cfg.Now().Sub(began))
+		if err != nil {
+			return nil, r.fail(ctx, s.phase, err)
+		}
+		if r.done {
+			break
+		}
+	}
+	return &r.result, nil
+}
+
+// fail says with an error whether the target was changed already.
+func (r *run) fail(ctx context.Context, phase Phase, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = errors.Join(cause, err)
+	}
+	if !r.changed {
+		return err
+	}
+	return &InterruptedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}
+}
+
+func (r *run) took(phase Phase, d time.Duration) {
+	times := r.result.Times
+	if n := len(times); n > 0 && times[n-1].Phase == phase {
+		times[n-1].Elapsed += d
+		return
+	}
+	r.result.Times = append(times, Timed{phase, d})
+}
+
+func (r *run) note(text string) { r.result.Notes = append(r.result.Notes, text) }
+
+func (r *run) close() {
+	if r.journal != nil {
+		r.journal.Close()
+	}
+	if r.target != nil {
+		r.target.Close()
+	}
+}
+
+// index reads the target's log, as it was before any rewind, through the
+// catalog.
+func (r *run) index() BlockIndex {
+	if r.blocks == nil {
+		wal := r.cfg.WAL
+		if r.resumed != nil {
+			wal = segment.NewChain(keptWAL{r.journal.Dir(), r.resumed.kept}, wal)
+		}
+		r.blocks = r.cfg.NewIndex(wal)
+	}
+	return r.blocks
+}
+
+// geometry is that of the target's log.
+func (r *run) geometry() walinspect.Geometry {
+	c := r.sit.target.control
+	return walinspect.Geometry{
+		SystemID: c.SystemID, SegmentSize: c.SegmentSize,
+		PageSize: c.WALBlockSize, BlockSize: c.BlockSize,
+	}
+}

@@ -1,0 +1,222 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"forkpoint/blockmap"
+	"forkpoint/rewind/plan"
+	"forkpoint/rewind/source"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
+)
+
+// staged is the log for replay that the target lacks, fetched beside the data
+// directory before anything in it changes. What cannot be fetched or does not
+// hold together is a refusal, not a half-done rewind.
+type staged struct {
+	dir   string // holds the files under their names in pg_wal
+	names map[string]bool
+}
+
+// checkPlan refuses, before anything is fetched, where a segment that replay
+// will read is nowhere to be had.
+func (r *run) checkPlan(context.Context) error {
+	if err := r.checkLinks(); err != nil {
+		return err
+	}
+	s := &r.sit
+	size := s.target.control.SegmentSize
+	fetched, gone := map[string]bool{}, map[string]bool{}
+	for _, a := range r.plan.Actions {
+		switch a.Kind {
+		case plan.FetchWAL:
+			fetched[path.Base(a.Path)] = true
+		case plan.SetAside:
+			gone[path.Base(a.Path)] = true
+		}
+	}
+	for n := size.Number(s.label.Redo); n <= size.Number(s.sourceEnd.LSN-1); n++ {
+		have := false
+		for _, tli := range s.source.path.SegmentTimelines(size, n) {
+			name := size.Name(tli, n)
+			have = have || fetched[name] || !gone[name] && r.targetHasWAL(name)
+		}
+		if !have {
+			return r.missingWAL(n)
+		}
+	}
+	if r.cfg.DryRun {
+		r.done = true
+	}
+	return nil
+}
+
+func (r *run) targetHasWAL(name string) bool {
+	_, err := os.Stat(filepath.Join(r.cfg.Target.Path(), "pg_wal", name))
+	return err == nil
+}
+
+func (r *run) missingWAL(n uint64) error {
+	s := &r.sit
+	size := s.target.control.SegmentSize
+	var names []string
+	for _, tli := range s.source.path.SegmentTimelines(size, n) {
+		names = append(names, size.Name(tli, n))
+	}
+	return &PreflightError{Check: CheckReplay, Side: Source, LSN: size.Start(n),
+		Found: fmt.Sprintf("WAL segment %s, which replay from %s needs, is neither at the source nor at the target", strings.Join(names, " or "), s.label.Redo),
+		Want:  fmt.Sprintf("all WAL from %s to %s", s.label.Redo, s.sourceEnd),
+		Next:  "restore the segment from the archive into the source's or the target's pg_wal"}
+}
+
+// stageWAL fetches what the plan says replay needs.
+func (r *run) stageWAL(ctx context.Context) error {
+	r.staged = staged{dir: filepath.Join(r.cfg.StateDir, "stage"), names: map[string]bool{}}
+	if err := os.RemoveAll(r.staged.dir); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if err := os.MkdirAll(r.staged.dir, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	var actions []plan.Action
+	for _, a := range r.plan.Actions {
+		if a.Kind == plan.FetchWAL {
+			actions = append(actions, a)
+		}
+	}
+	return r.fetchStaged(ctx, actions)
+}
+
+// fetchStaged writes whole files from the source into the stage directory.
+func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error) {
+	var file *os.File
+	defer func() {
+		if file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	open := ""
+	done, total := int64(0), sumSizes(actions)
+	return r.cfg.Source.Fetch(ctx, wholeFiles(actions), func(c source.Chunk) error {
+		name := path.Base(c.Path)
+		if c.Missing {
+			return &PreflightError{Check: CheckReplay, Side: Source,
+				Found: fmt.Sprintf("%s went away while it was fetched", c.Path),
+				Want:  "a source that keeps the WAL since the fork for as long as the rewind takes",
+				Next:  "raise wal_keep_size at the source, or give this node a replication slot there, and run again"}
+		}
+		if open != name {
+			if file != nil {
+				if err := file.Close(); err != nil {
+					return err
+				}
+			}
+			if file, err = os.OpenFile(filepath.Join(r.staged.dir, name), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+				return fmt.Errorf("state directory: %w", err)
+			}
+			open = name
+			r.staged.names[name] = true
+		}
+		if _, err := file.WriteAt(c.Data, c.Offset); err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
+		r.result.Written.FromSource += int64(len(c.Data))
+		done += int64(len(c.Data))
+		r.cfg.Progress(Progress{PhaseStage, done, total, "bytes"})
+		return nil
+	})
+}
+
+func wholeFiles(actions []plan.Action) iter.Seq[source.Range] {
+	return func(yield func(source.Range) bool) {
+		for _, a := range actions {
+			if !yield(source.Range{Path: a.Path, Length: a.Size, ToEnd: true}) {
+				return
+			}
+		}
+	}
+}
+
+func sumSizes(actions []plan.Action) (total int64) {
+	for _, a := range actions {
+		total += a.Size
+	}
+	return total
+}
+
+// checkReplay reads the log that replay will read, record by record: what was
+// fetched, and before the fork what the target has. This is the proof that the
+// target will come up, taken while it is still as it was.
+func (r *run) checkReplay(ctx context.Context) error {
+	s := &r.sit
+	span := pg.Span{From: s.label.Redo, To: max(s.sourceEnd.LSN, s.label.LSN+1)}
+	facts, err := r.replayLog().Touched(ctx, s.source.path, span)
+	if err != nil {
+		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
+	}
+	if len(facts.Gaps) > 0 || facts.End < s.sourceEnd.LSN {
+		return &PreflightError{Check: CheckReplay, Side: Source, LSN: facts.End,
+			Found: fmt.Sprintf("the WAL that replay needs ends at %s (%s)", facts.End, gapText(facts)),
+			Want:  fmt.Sprintf("all records from %s to %s", s.label.Redo, s.sourceEnd),
+			Next:  "look at the segment there with forkpoint inspect; restore it from the archive if it is damaged"}
+	}
+	if c, found := checkpointAt(facts, s.label.LSN); !found || c.Redo != s.label.Redo {
+		return &PreflightError{Check: CheckReplay, Side: Source, LSN: s.label.LSN,
+			Found: fmt.Sprintf("there is no checkpoint record with redo point %s at %s in its history", s.label.Redo, s.label.LSN),
+			Want:  "the checkpoint that the backup label will name"}
+	}
+	if lsn, off := fullPagesOff(facts, s.fork.LSN); off && r.cfg.Source.Kind() == source.Live {
+		return &PreflightError{Check: CheckFullPages, Side: Source, LSN: lsn,
+			Found: fmt.Sprintf("full_page_writes was off at %s, after the fork", lsn),
+			Want:  "full_page_writes = on since the fork: pages that change while they are copied may stay torn",
+			Next:  "stop the source and give it with --source-pgdata"}
+	}
+	return nil
+}
+
+// replayLog is the log as the rewound server will find it.
+func (r *run) replayLog() BlockIndex {
+	size := r.sit.target.control.SegmentSize
+	return r.cfg.NewIndex(segment.NewChain(segment.NewDir(r.staged.dir, size), r.cfg.WAL))
+}
+
+// fullPagesOff finds the first place from a position on where the log says
+// that full_page_writes was off.
+func fullPagesOff(facts *Facts, from pg.LSN) (pg.LSN, bool) {
+	var off []pg.LSN
+	for _, c := range facts.Checkpoints {
+		if c.LSN >= from && !c.FullPageWrites {
+			off = append(off, c.LSN)
+		}
+	}
+	for _, e := range facts.Events {
+		if e.LSN >= from && e.Kind == blockmap.FullPageWritesChange && !e.On {
+			off = append(off, e.LSN)
+		}
+	}
+	if len(off) == 0 {
+		return 0, false
+	}
+	return slices.Min(off), true
+}
+
+// removeStage drops the stage directory once its files are in place.
+func (r *run) removeStage() error {
+	if r.staged.dir == "" {
+		return nil
+	}
+	err := os.RemoveAll(r.staged.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
