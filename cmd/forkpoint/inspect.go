@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,16 +42,15 @@ func (o *inspectOptions) addFlags(fs *pflag.FlagSet) {
 func newInspectCommand(app *app) *cobra.Command {
 	opts := inspectOptions{format: render.Text}
 	cmd := &cobra.Command{
-		Use:   "inspect [flags] PGDATA|FOLDER|SEGMENT [SEGMENT]",
+		Use:   "inspect [flags] PGDATA|FOLDER|SEGMENT...",
 		Short: "Print WAL records, and how the WAL ends",
 		Long: `Print records of the write-ahead log in the form of pg_waldump, of any version
 from 13 to 19, and at the end why there are no more.
 
-Of a data directory the log is read that recovery would read: from the redo
-point of the latest checkpoint on, along the history of its current timeline.
---start goes further back. Of a folder, such as an archive, everything on its
-newest timeline is read from the first segment on; compressed files (.gz .lz4
-.zst .xz .bz2) and .partial ones are taken where whole ones are missing. Of one
+Of a data directory all WAL that is there is read, along the history of its
+current timeline. Of a folder, such as an archive, everything on its newest
+timeline; compressed files (.gz .lz4 .zst .xz .bz2) and .partial ones are taken
+where whole ones are missing. Several folders are searched in order. Of one
 segment its records are read, of two all from the first to the second.
 
 Every page and record is verified on the way: magic, addresses, back links,
@@ -65,7 +65,7 @@ How a log ends (the code is the same in JSON):
   forkpoint inspect 000000030000000000000005 --stats=record
   forkpoint inspect /var/lib/postgresql/15/main --check
   forkpoint inspect /backup/archive --format json | jq 'select(.xid == 733)'`,
-		Args: wantArgs(1, 2, "a data directory, a folder, or one or two WAL segments"),
+		Args: wantArgs(1, 0, "a data directory, a folder, or one or two WAL segments"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.places = args
 			if err := opts.validate(); err != nil {
@@ -95,6 +95,7 @@ func runInspect(ctx context.Context, app *app, opts inspectOptions) error {
 	if err != nil {
 		return err
 	}
+	defer wal.close()
 	span := wal.span
 	if opts.start != 0 {
 		span.From = pg.LSN(opts.start)
@@ -103,31 +104,37 @@ func runInspect(ctx context.Context, app *app, opts inspectOptions) error {
 		span.To = pg.LSN(opts.end)
 	}
 	if span.Empty() {
-		return usagef("--end %s is before the WAL that is there begins, at %s", span.To, span.From)
+		return usagef("nothing lies between %s and %s", span.From, span.To)
 	}
 	if opts.check {
 		return runCheck(ctx, app, wal, span, opts.format)
 	}
 	out := newRecordPrinter(app.stdout, wal, opts)
-	stop, err := readRecords(ctx, wal, span, opts, out)
+	stop, err := readRecords(ctx, app, wal, span, opts, out)
 	if err != nil {
 		return err
 	}
 	if err := out.finish(stop); err != nil {
 		return err
 	}
+	if stop.Reason == walinspect.StopMissingSegment && opts.end == 0 {
+		return wal.missing(ctx, stop)
+	}
 	return stop.Err
 }
 
-// errEnough ends reading once --limit records were printed.
-var errEnough = errors.New("limit of records reached")
-
 // readRecords hands the records of the span that pass the filter to out, and
 // tells why reading ended.
-func readRecords(ctx context.Context, wal *openedWAL, span pg.Span, opts inspectOptions, out recordPrinter) (walinspect.Stop, error) {
+func readRecords(ctx context.Context, app *app, wal *openedWAL, span pg.Span, opts inspectOptions, out recordPrinter) (walinspect.Stop, error) {
 	first, err := wal.firstRecord(ctx, span.From)
+	if stopped := (*walinspect.StopError)(nil); errors.As(err, &stopped) {
+		return stopped.Stop, nil
+	}
 	if err != nil {
 		return walinspect.Stop{}, err
+	}
+	if opts.start != 0 && first != span.From {
+		fmt.Fprintf(app.stderr, "forkpoint: no record starts at %s; the first after it is at %s\n", span.From, first)
 	}
 	reader := walinspect.NewReader(wal.pages, wal.geometry, first)
 	reader.SetLimit(span.To)
@@ -145,9 +152,6 @@ func readRecords(ctx context.Context, wal *openedWAL, span pg.Span, opts inspect
 		}
 	}
 	stop := reader.Stop()
-	if stop.Reason == walinspect.StopCancelled {
-		return stop, stop.Err
-	}
 	return stop, nil
 }
 

@@ -35,7 +35,7 @@ func runCheck(ctx context.Context, app *app, wal *openedWAL, span pg.Span, forma
 	progress := app.progress(false)
 	defer progress.end()
 	progress.begin("checking WAL", 0)
-	check := &walCheck{Schema: checkSchema, Place: wal.source.String(), Timeline: wal.path.Tip(), Runs: []validRun{}, Findings: reports.Findings{}}
+	check := &walCheck{Schema: checkSchema, Place: wal.place, Timeline: wal.path.Tip(), Runs: []validRun{}, Findings: reports.Findings{}}
 	for from := span.From; from < span.To; {
 		run, err := readRun(ctx, wal, pg.Span{From: from, To: span.To}, progress)
 		if err != nil {
@@ -45,8 +45,11 @@ func runCheck(ctx context.Context, app *app, wal *openedWAL, span pg.Span, forma
 			check.Runs = append(check.Runs, run)
 			check.Records += run.Records
 		}
-		next := wal.resume(ctx, run.Stop)
-		if next >= span.To || !next.Valid() {
+		next, err := wal.resume(ctx, run.Stop)
+		if err != nil {
+			return err
+		}
+		if next <= from || next > span.To {
 			next = span.To
 		}
 		check.judge(run, next, span.To)
@@ -64,14 +67,18 @@ func runCheck(ctx context.Context, app *app, wal *openedWAL, span pg.Span, forma
 
 // readRun reads valid records until there are no more.
 func readRun(ctx context.Context, wal *openedWAL, span pg.Span, p *progress) (validRun, error) {
-	reader := walinspect.NewReader(wal.pages, wal.geometry, wal.geometry.Page(span.From))
+	first, err := wal.firstRecord(ctx, span.From)
+	if stopped := (*walinspect.StopError)(nil); errors.As(err, &stopped) {
+		return validRun{Stop: stopped.Stop}, nil
+	}
+	if err != nil {
+		return validRun{}, err
+	}
+	reader := walinspect.NewReader(wal.pages, wal.geometry, first)
 	reader.SetLimit(span.To)
 	var run validRun
 	for reader.Next(ctx) {
 		rec := reader.Record()
-		if rec.LSN < span.From {
-			continue
-		}
 		if run.Records == 0 {
 			run.From = rec.LSN
 		}

@@ -7,65 +7,272 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"forkpoint/walinspect"
+	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
 )
 
-// openedWAL is a readable log: where it lies and which part is meant.
+// openedWAL is a log that can be read: where it lies, which history through it
+// is followed and which part of it the places that were named mean.
 type openedWAL struct {
-	source   fmt.Stringer
-	pages    walinspect.PageReader
+	place    string // as the user named it
+	source   segment.Source
 	geometry walinspect.Geometry
 	path     timeline.Path
 	span     pg.Span
+	control  *pgcontrol.Control // of a data directory, else nil
+
+	pages *segment.Pages
 }
 
-type name string
-
-func (n name) String() string { return string(n) }
-
+// openWAL opens a data directory, folders that are searched in order, or one or
+// two segments. tli is the timeline that the user asked for, 0 for the one
+// that is current or newest there.
 func openWAL(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
-	d, err := datadir.Open(places[0])
-	if err != nil {
-		return nil, err
+	files := 0
+	for _, place := range places {
+		info, err := os.Stat(place)
+		if err != nil {
+			return nil, fmt.Errorf("open WAL: %w", err)
+		}
+		if !info.IsDir() {
+			files++
+		}
 	}
-	c, err := d.Control()
-	if err != nil {
-		return nil, err
+	switch {
+	case files == len(places) && files <= 2:
+		return openSegments(places, tli)
+	case files > 0:
+		return nil, usagef("want folders, or one or two segment files, not both")
 	}
-	path, err := d.TimelinePath(c.CurrentTimeline())
-	if err != nil {
-		return nil, err
-	}
-	g := walinspect.Geometry{SystemID: c.SystemID, SegmentSize: c.SegmentSize, PageSize: c.WALBlockSize, BlockSize: c.BlockSize}
-	return &openedWAL{name(places[0]), &interim{places[0] + "/pg_wal", path, c.SegmentSize}, g, path, pg.Span{From: c.CheckpointCopy.Redo, To: pg.MaxLSN}}, nil
+	return openFolders(ctx, places, tli)
 }
 
-type interim struct {
-	dir  string
-	path timeline.Path
-	size pg.SegmentSize
+func (w *openedWAL) finishOpen() *openedWAL {
+	w.pages = segment.NewPages(w.source, w.geometry.SegmentSize, func(n uint64) []pg.TimelineID {
+		return w.path.SegmentTimelines(w.geometry.SegmentSize, n)
+	})
+	return w
 }
 
-func (p *interim) ReadPage(ctx context.Context, at pg.LSN, page []byte) (walinspect.Origin, error) {
-	for _, tli := range p.path.SegmentTimelines(p.size, p.size.Number(at)) {
-		n := pg.SegmentName{Timeline: tli, Number: p.size.Number(at)}
-		f, err := os.Open(filepath.Join(p.dir, n.Format(p.size)))
-		if errors.Is(err, fs.ErrNotExist) {
+func (w *openedWAL) close() { w.pages.Close() }
+
+// openFolders opens data directories and other folders as one log.
+func openFolders(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
+	w := &openedWAL{place: strings.Join(places, ", ")}
+	folders := make([]string, len(places))
+	for i, place := range places {
+		folders[i] = place
+		dir, err := datadir.Open(place)
+		if errors.Is(err, datadir.ErrNotDataDir) && !looksLikeDataDir(place) {
 			continue
 		}
-		defer f.Close()
-		_, err = f.ReadAt(page, int64(p.size.Offset(at)))
-		return walinspect.Origin{Segment: n, Path: f.Name()}, err
+		if err != nil {
+			return nil, err
+		}
+		folders[i] = filepath.Join(place, "pg_wal")
+		if w.control != nil {
+			continue
+		}
+		if w.control, err = dir.Control(); err != nil {
+			return nil, err
+		}
+		w.geometry = geometryOf(w.control)
 	}
-	return walinspect.Origin{}, fs.ErrNotExist
+	if w.control == nil {
+		var err error
+		if w.geometry, err = segment.Discover(ctx, folders[0]); err != nil {
+			return nil, fmt.Errorf("open WAL: %w", err)
+		}
+	}
+	var sources []segment.Source
+	for _, folder := range folders {
+		sources = append(sources, segment.NewDir(folder, w.geometry.SegmentSize))
+	}
+	w.source = segment.NewChain(sources...)
+	return w, w.choosePath(ctx, tli)
 }
 
+func geometryOf(c *pgcontrol.Control) walinspect.Geometry {
+	return walinspect.Geometry{SystemID: c.SystemID, SegmentSize: c.SegmentSize, PageSize: c.WALBlockSize, BlockSize: c.BlockSize}
+}
+
+// choosePath decides on the timeline, reads its history and finds out where
+// the log that is there begins.
+func (w *openedWAL) choosePath(ctx context.Context, tli pg.TimelineID) error {
+	if tli == 0 && w.control != nil {
+		tli = w.control.CurrentTimeline()
+	}
+	newest, _, err := w.listed(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if tli == 0 {
+		tli = newest
+	}
+	if w.path, err = historyFrom(ctx, w.source, tli); err != nil {
+		return err
+	}
+	_, first, err := w.listed(ctx, w.path)
+	if err != nil {
+		return err
+	}
+	if first == nil {
+		return fmt.Errorf("open WAL: there is no segment of timeline %d in %s", tli, w.place)
+	}
+	w.span = pg.Span{From: w.geometry.SegmentSize.Start(*first), To: pg.MaxLSN}
+	w.finishOpen()
+	return nil
+}
+
+// listed goes through the segments: the newest timeline of all, and the lowest
+// number of those that path leads through.
+func (w *openedWAL) listed(ctx context.Context, path timeline.Path) (newest pg.TimelineID, first *uint64, err error) {
+	for info, err := range w.source.List(ctx) {
+		if err != nil {
+			return 0, nil, fmt.Errorf("list WAL: %w", err)
+		}
+		newest = max(newest, info.Name.Timeline)
+		if n := info.Name.Number; w.onPath(path, info.Name) && (first == nil || n < *first) {
+			first = &n
+		}
+	}
+	return newest, first, nil
+}
+
+// onPath tells whether a path takes the segment from this timeline's file.
+func (w *openedWAL) onPath(path timeline.Path, name pg.SegmentName) bool {
+	for _, tli := range path.SegmentTimelines(w.geometry.SegmentSize, name.Number) {
+		if tli == name.Timeline {
+			return true
+		}
+	}
+	return false
+}
+
+// historyFrom reads the history of a timeline. Without its file, as in a
+// folder of segments that somebody put aside, the timeline stands alone.
+func historyFrom(ctx context.Context, source segment.Source, tli pg.TimelineID) (timeline.Path, error) {
+	f, err := source.Open(ctx, tli.HistoryName())
+	if errors.Is(err, fs.ErrNotExist) {
+		return timeline.SingleTimeline(tli), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read history of timeline %d: %w", tli, err)
+	}
+	defer f.Close() // read only
+	content, err := f.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("read history of timeline %d: %w", tli, err)
+	}
+	h, err := timeline.Parse(tli, content)
+	if err != nil {
+		return nil, &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + f.Path}
+	}
+	return h.Path(), nil
+}
+
+// openSegments opens one segment, or a range from one to another in the same
+// folder.
+func openSegments(files []string, tli pg.TimelineID) (*openedWAL, error) {
+	geometry, err := segment.DiscoverFile(files[0])
+	if err != nil {
+		return nil, fmt.Errorf("open WAL: %w", err)
+	}
+	first, err := segmentNameOf(files[0], geometry.SegmentSize)
+	if err != nil {
+		return nil, err
+	}
+	last, err := segmentNameOf(files[len(files)-1], geometry.SegmentSize)
+	if err != nil {
+		return nil, err
+	}
+	folder := filepath.Dir(files[0])
+	switch {
+	case filepath.Dir(files[len(files)-1]) != folder:
+		return nil, usagef("want two segments of the same folder")
+	case last.Number < first.Number:
+		return nil, usagef("segment %s comes before %s", files[1], files[0])
+	}
+	if tli == 0 {
+		tli = last.Timeline
+	}
+	w := &openedWAL{place: strings.Join(files, " to "), source: segment.NewDir(folder, geometry.SegmentSize), geometry: geometry}
+	w.span = pg.Span{From: geometry.SegmentSize.Start(first.Number), To: geometry.SegmentSize.Start(last.Number + 1)}
+	w.path = timeline.SingleTimeline(tli)
+	if first.Timeline != tli {
+		if w.path, err = historyFrom(context.Background(), w.source, tli); err != nil {
+			return nil, err
+		}
+	}
+	return w.finishOpen(), nil
+}
+
+// segmentNameOf reads the name of a segment file, whatever suffixes say how it
+// is stored.
+func segmentNameOf(path string, size pg.SegmentSize) (pg.SegmentName, error) {
+	stem := filepath.Base(path)
+	for _, suffix := range codec.Suffixes() {
+		stem = strings.TrimSuffix(stem, suffix)
+	}
+	stem, _ = pg.TrimPartial(stem)
+	return pg.ParseSegmentName(stem, size)
+}
+
+// firstRecord finds the first record at or after a position.
 func (w *openedWAL) firstRecord(ctx context.Context, from pg.LSN) (pg.LSN, error) {
 	return walinspect.FirstRecord(ctx, w.pages, w.geometry, from)
 }
 
-func (w *openedWAL) resume(ctx context.Context, stop walinspect.Stop) pg.LSN { return stop.After }
+// resume finds where valid log goes on after a stop: at the record that was
+// seen past the damage, or in one of the later segments. 0 if nowhere.
+func (w *openedWAL) resume(ctx context.Context, stop walinspect.Stop) (pg.LSN, error) {
+	if stop.After.Valid() {
+		return stop.After, nil
+	}
+	size := w.geometry.SegmentSize
+	damaged := size.Number(max(stop.LSN, stop.At))
+	var later []uint64
+	for info, err := range w.source.List(ctx) {
+		if err != nil {
+			return 0, fmt.Errorf("list WAL: %w", err)
+		}
+		if info.Name.Number > damaged && w.onPath(w.path, info.Name) {
+			later = append(later, info.Name.Number)
+		}
+	}
+	slices.Sort(later)
+	for _, n := range later {
+		// A recycled segment has no page with its own address, so its old
+		// records are never taken for new ones.
+		lsn, err := w.firstRecord(ctx, size.Start(n))
+		if err == nil && lsn < size.Start(n+1) {
+			return lsn, nil
+		}
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+	}
+	return 0, nil
+}
+
+// missing is the error of a log that ends at a segment which is not there:
+// none where no later segment exists either, as at the end of an archive.
+func (w *openedWAL) missing(ctx context.Context, stop walinspect.Stop) error {
+	for info, err := range w.source.List(ctx) {
+		if err != nil {
+			return fmt.Errorf("list WAL: %w", err)
+		}
+		if info.Name.Number > w.geometry.SegmentSize.Number(stop.At) && w.onPath(w.path, info.Name) {
+			return &hintedError{stop.Err, fmt.Sprintf("later segments are there, such as %s; name the folder that has the missing one as well", info.File)}
+		}
+	}
+	return nil
+}
