@@ -6,9 +6,9 @@ import (
 	"iter"
 )
 
-// partsFrom gives the parts to read as r, in order. The paths come as an array
-// too, for a part needs not much more than a row otherwise.
-const partsFrom = `pg_catalog.unnest($1::text[], $2::int8[], $3::int8[]) WITH ORDINALITY AS r(path, off, len, n)`
+// partsFrom gives the parts to read as r, in order.
+const partsFrom = `ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::int8[]), pg_catalog.unnest($3::int8[]))
+  WITH ORDINALITY AS r(path, off, len, n)`
 
 const (
 	fetchQuery = `SELECT r.n, pg_catalog.pg_read_binary_file(r.path, r.off, r.len, true) FROM ` + partsFrom

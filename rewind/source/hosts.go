@@ -84,6 +84,9 @@ var passedOn = [...]string{
 	"sslsni", "sslnegotiation", "channel_binding", "require_auth", "min_protocol_version", "max_protocol_version", "krbsrvname",
 }
 
+// sslModes are looked at also where a socket makes them of no use.
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
 // refused are options that ask for protection which would not be given.
 var refused = [...]string{"sslcrl", "sslcrldir", "scram_client_key", "scram_server_key"}
 
@@ -94,6 +97,9 @@ func (c connection) config(h host, sessionAttrs string) (*pgconn.Config, error) 
 		if c.set[keyword] != "" {
 			return nil, fmt.Errorf("%w: %s is not supported", ErrConninfo, keyword)
 		}
+	}
+	if !slices.Contains(sslModes, c.set["sslmode"]) {
+		return nil, fmt.Errorf("%w: invalid sslmode", ErrConninfo)
 	}
 	if c.set["gssencmode"] == "require" {
 		return nil, fmt.Errorf("%w: gssencmode=require is not supported", ErrConninfo)

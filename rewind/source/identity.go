@@ -28,7 +28,7 @@ type identity struct {
 const identityQuery = `SELECT pg_catalog.pg_postmaster_start_time(), v.modification, v.change, r.standby,
   CASE WHEN r.standby THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END,
   CASE WHEN NOT r.standby THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END
-FROM pg_catalog.pg_stat_file('PG_VERSION') AS v,
+FROM pg_catalog.pg_stat_file('PG_VERSION', false) AS v,
   (SELECT pg_catalog.pg_is_in_recovery() AS standby OFFSET 0) AS r`
 
 // openChecked opens a session and makes sure that it reaches the server that

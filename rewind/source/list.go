@@ -17,8 +17,8 @@ import (
 // for its size.
 const (
 	listColumns = "SELECT f.name, s.size, s.isdir, s.modification"
-	listFrom    = `pg_catalog.pg_ls_dir(%[1]s, true, false) AS f(name),
-  LATERAL pg_catalog.pg_stat_file(%[1]s || '/' || f.name, true) AS s`
+	listFrom    = `pg_catalog.pg_ls_dir(%[1]s, true, false) AS f(name)
+  CROSS JOIN LATERAL pg_catalog.pg_stat_file(%[1]s || '/' || f.name, true) AS s`
 	listOrder = ` ORDER BY f.name COLLATE pg_catalog."C"`
 
 	// A tablespace is a link, or in place a directory, and of links only these

@@ -166,6 +166,6 @@ func (s *Server) plan(c cursor, t *transfer) (parts []part, sql string, params [
 	}
 	from, expr, params := s.oddPath(paths[0], []param{int8ArrayParam(offsets), int8ArrayParam(lengths)})
 	sql = fmt.Sprintf(t.oddColumns, expr) + " FROM " + from +
-		", pg_catalog.unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS r(off, len, n) ORDER BY r.n"
+		", ROWS FROM (pg_catalog.unnest($1::int8[]), pg_catalog.unnest($2::int8[])) WITH ORDINALITY AS r(off, len, n) ORDER BY r.n"
 	return parts, sql, params
 }

@@ -74,7 +74,7 @@ func (s *Server) Timeline(ctx context.Context) (tli pg.TimelineID, err error) {
 }
 
 const historiesQuery = `SELECT f.name FROM pg_catalog.pg_ls_dir('pg_wal', true, false) AS f(name)
-WHERE pg_catalog.right(f.name, 8) = '.history' AND pg_catalog.length(f.name) = 16`
+WHERE pg_catalog.octet_length(f.name) = 16`
 
 const segmentExistsQuery = `SELECT (pg_catalog.pg_stat_file($1, true)).size`
 
