@@ -79,7 +79,7 @@ func (r *Reader) judge(ctx context.Context, c *CorruptError) Stop {
 	case FlawTimeline:
 		s.Reason = StopWrongTimeline
 		return s
-	case FlawRecordBody, FlawOverwrite, FlawPageMagic, FlawPageFlags, FlawSegmentSize, FlawPageSize:
+	case FlawRmgr, FlawRecordBody, FlawOverwrite, FlawPageMagic, FlawPageFlags, FlawSegmentSize, FlawPageSize:
 		s.Reason = StopCorrupt // no crash and no recycling leaves this behind
 	}
 	if r.probing {

@@ -23,8 +23,9 @@ func (r *Record) decodeBlock(b []byte, blockSize uint32) (int, error) {
 	if len(b) < 4 {
 		return 0, r.malformed("a block reference", "end of record")
 	}
-	r.Blocks = append(r.Blocks, BlockRef{ID: b[0], Flags: b[1], dataLen: binary.LittleEndian.Uint16(b[2:])})
-	ref := &r.Blocks[len(r.Blocks)-1]
+	ref := r.addBlock()
+	ref.ID, ref.Flags = b[0], b[1]
+	ref.dataLen = binary.LittleEndian.Uint16(b[2:])
 	ref.Tag.Fork = pg.ForkNumber(ref.Flags & blockForkMask)
 	if ref.Tag.Fork > pg.InitFork {
 		return 0, r.malformed("a fork from 0 to 3", fmt.Sprintf("%d", ref.Tag.Fork))
@@ -59,6 +60,22 @@ func (r *Record) decodeBlock(b []byte, blockSize uint32) (int, error) {
 	}
 	ref.Tag.Block = pg.BlockNumber(binary.LittleEndian.Uint32(b[n:]))
 	return n + 4, nil
+}
+
+// addBlock makes room for one more reference, in used memory where there is
+// some: most records have one or two.
+func (r *Record) addBlock() *BlockRef {
+	n := len(r.Blocks)
+	if n == cap(r.Blocks) {
+		r.Blocks = append(r.Blocks, BlockRef{})
+	} else {
+		r.Blocks = r.Blocks[:n+1]
+	}
+	ref := &r.Blocks[n]
+	ref.Data, ref.imageLen, ref.Image.Data = nil, 0, nil
+	ref.Image.HoleOffset, ref.Image.HoleLen = 0, 0
+	ref.Image.Compression, ref.Image.Apply = Uncompressed, false
+	return ref
 }
 
 // decodeImage reads the image header at the start of b into ref and returns

@@ -113,3 +113,24 @@ func (l *Layout) Overwrites(info uint16) bool { return info&l.pageOverwrite != 0
 func (l *Layout) validRmgr(r pg.RmgrID) bool {
 	return r.Builtin() || l.customRmgrs && r.Custom()
 }
+
+// OverwriteFlag is the page flag that [Layout.Overwrites] looks for.
+func (l *Layout) OverwriteFlag() uint16 { return l.pageOverwrite }
+
+// ImageFlags are the flags that this version stores with an image; false if it
+// has no such compression.
+func (l *Layout) ImageFlags(i *Image) (flags uint8, known bool) {
+	method := [...]uint8{Uncompressed: 0, PGLZ: l.imagePGLZ, LZ4: l.imageLZ4, Zstd: l.imageZstd}
+	if int(i.Compression) >= len(method) {
+		return 0, false
+	}
+	flags = method[i.Compression]
+	known = flags != 0 || i.Compression == Uncompressed
+	if i.Apply {
+		flags |= l.imageApply
+	}
+	if i.HoleLen > 0 {
+		flags |= imageHole
+	}
+	return flags, known
+}

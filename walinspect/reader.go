@@ -191,6 +191,8 @@ func (r *Reader) position(ctx context.Context) (uint64, error) {
 	switch {
 	case start == r.at:
 		return r.skipContinuation(ctx)
+	case start == r.at+first && r.layout.Overwrites(r.header.Info) && r.prev.Valid() && !r.verifying:
+		return 0, r.corrupt(FlawOverwrite, r.at, "a page after a record that ended", "one that takes the place of a continuation")
 	case start == r.at+first && !r.header.Continues():
 	case start == r.at+first:
 		return 0, r.corrupt(FlawContinuation, r.at, "a record that starts on the page", r.continuation())
