@@ -146,14 +146,14 @@ func (b *payloadBuffer) close() {
 
 // decodeEntries calls do for each entry. Entry.Bytes is valid until the next
 // use of the buffer that raw lies in.
-func (h *batchHeader) decodeEntries(raw []byte, do func(i int, e *Entry) error) error {
+func (h *batchHeader) decodeEntries(raw []byte, do func(e *Entry) error) error {
 	r := decoder{buf: raw}
 	var e Entry
 	for i := range int(h.entries) {
 		if e.decode(&r); r.bad {
 			return fmt.Errorf("%w: batch %d, entry %d", ErrCorrupt, h.sequence, i)
 		}
-		if err := do(i, &e); err != nil {
+		if err := do(&e); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,8 @@ type Editor struct {
 	keeps  bool             // the queue has files to keep
 	buffer []byte
 	err    error
+
+	maxBytes, maxEdits int // of the queue before it is flushed
 }
 
 // edit is a queued change.
@@ -47,7 +49,7 @@ var ErrNotBarred = errors.New("the backup_label that keeps servers from starting
 
 // NewEditor needs a journal that is open for writing and not being undone.
 func NewEditor(j *Journal, t *target.Target) *Editor {
-	return &Editor{j: j, t: t, ends: make(map[string]int64)}
+	return &Editor{j: j, t: t, ends: make(map[string]int64), maxBytes: maxQueuedBytes, maxEdits: maxQueuedEdits}
 }
 
 // ErrForeign is matched when another rewind has barred the target, whose
@@ -125,7 +127,11 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 	if err != nil {
 		return e.fail(err)
 	}
-	if o.inPlace() {
+	original, err := e.original(o)
+	if err != nil {
+		return e.fail(err)
+	}
+	if original {
 		same, err := e.saveRange(name, off, data)
 		if err != nil {
 			return e.fail(err)
@@ -133,27 +139,10 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 		if same && off >= e.ends[name] {
 			return e.fail(e.t.Touch(name)) // by an earlier run, perhaps, which did not flush it
 		}
-	} else if o.was.Type == Regular && e.j.header.Undo {
-		if err := e.replaced(name, o); err != nil {
-			return e.fail(err)
-		}
 	}
 	data = slices.Clone(data)
 	return e.add(edit{name: name, make: func(t *target.Target) error { return t.WriteAt(name, off, data) }},
 		len(data), off+int64(len(data)))
-}
-
-// replaced checks that a file that was to be removed has been: what is at the
-// name now must not be the original.
-func (e *Editor) replaced(name string, o *origin) error {
-	if _, queued := e.ends[name]; queued {
-		return nil
-	}
-	kept, err := e.j.kept(o.kept)
-	if err == nil && !kept {
-		err = fmt.Errorf("write %s: its removal is still to be done", name)
-	}
-	return err
 }
 
 // Truncate cuts a file or extends it with zeros.
@@ -162,7 +151,11 @@ func (e *Editor) Truncate(name string, size int64) error {
 		return err
 	}
 	o, err := e.origin(name)
-	if err == nil && o.inPlace() {
+	if err != nil {
+		return e.fail(err)
+	}
+	original, err := e.original(o)
+	if err == nil && original {
 		err = e.saveTail(name, size, o.was.Size)
 	}
 	if err != nil {
@@ -203,27 +196,36 @@ func (e *Editor) Remove(name string) error {
 	if err != nil {
 		return e.fail(err)
 	}
-	return e.add(edit{name: name, kept: number, make: func(t *target.Target) error { return t.Remove(name) }}, 0, math.MaxInt64)
+	was := e.j.index.origins[name].was.Type
+	return e.add(edit{name: name, kept: number, make: func(t *target.Target) error {
+		info, err := t.Stat(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err == nil && info.IsDir() && was != Directory {
+			return t.RemoveAll(name) // ours, from a run that was interrupted
+		}
+		return t.Remove(name)
+	}}, 0, math.MaxInt64)
 }
 
 // keep notes that the file at name goes, and tells the number to keep it
 // under; 0 when there is nothing to keep.
 func (e *Editor) keep(name string) (uint64, error) {
 	o, err := e.origin(name)
-	if err != nil || !e.j.header.Undo || o.was.Type != Regular {
+	if err != nil || !e.j.header.Undo {
 		return 0, err
 	}
-	if o.kept != 0 {
-		// The file may be gone, and another one have its name: then it is kept
-		// already. If it is not kept yet, what is here is still the file.
-		kept, err := e.j.kept(o.kept)
-		if err != nil || kept {
-			return 0, err
-		}
-		return o.kept, nil
+	if original, err := e.original(o); err != nil || !original {
+		return 0, err
 	}
-	number := e.j.index.kept + 1
-	return number, e.j.append(&Entry{Kind: KindKept, Path: name, Number: number, Was: o.was})
+	number := o.kept
+	if number == 0 {
+		number = e.j.index.kept + 1
+		err = e.j.append(&Entry{Kind: KindKept, Path: name, Number: number, Was: o.was})
+	}
+	o.gone = err == nil // for what is queued from here on
+	return number, err
 }
 
 // Mkdir makes a directory.
@@ -268,7 +270,7 @@ func (e *Editor) add(what edit, size int, end int64) error {
 	e.bytes += size
 	e.ends[what.name] = max(e.ends[what.name], end)
 	e.keeps = e.keeps || what.kept != 0
-	if e.bytes >= maxQueuedBytes || len(e.queue) >= maxQueuedEdits {
+	if e.bytes >= e.maxBytes || len(e.queue) >= e.maxEdits {
 		return e.Flush()
 	}
 	return nil

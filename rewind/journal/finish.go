@@ -59,6 +59,12 @@ func (j *Journal) Settle(t *target.Target) (Stage, error) {
 	if err != nil {
 		return stage, err
 	}
+	if !barred && (stage == Ready || stage == Restored) {
+		// The process that did it may have died before it was durable.
+		if err := t.FS().SyncDir(t.Dir()); err != nil {
+			return stage, err
+		}
+	}
 	switch {
 	case stage == Ready && !barred:
 		return Done, j.setStage(Done, j.index.stageNote)

@@ -21,25 +21,15 @@ type index struct {
 
 // origin is what a name stood for before the rewind.
 type origin struct {
-	was   State
-	kept  uint64 // where its file is kept; 0: it was not removed
-	until place  // images from here on are not of the original file
-}
-
-// place is a place in the log.
-type place struct {
-	batch uint64 // 0: never
-	entry int
-}
-
-func (p place) before(q place) bool {
-	return p.batch < q.batch || p.batch == q.batch && p.entry < q.entry
+	was  State
+	kept uint64 // where its file is to be kept; 0: it is not removed
+	gone bool   // it is kept there, so what has its name is another file
 }
 
 func newIndex() index { return index{origins: make(map[string]*origin)} }
 
 // note takes an entry in, in the order of the log.
-func (x *index) note(batch uint64, i int, e *Entry) error {
+func (x *index) note(e *Entry) {
 	switch e.Kind {
 	case KindOrigin:
 		if x.origins[e.Path] == nil {
@@ -51,8 +41,8 @@ func (x *index) note(batch uint64, i int, e *Entry) error {
 			o = &origin{was: e.Was}
 			x.origins[e.Path] = o
 		}
-		if o.inPlace() {
-			o.kept, o.until = e.Number, place{batch, i}
+		if o.was.Type == Regular && o.kept == 0 {
+			o.kept = e.Number
 		}
 		x.kept = max(x.kept, e.Number)
 	case KindStage:
@@ -64,16 +54,6 @@ func (x *index) note(batch uint64, i int, e *Entry) error {
 	case KindMark:
 		x.mark, x.marked = Mark{e.Number, e.Offset, bytes.Clone(e.Bytes)}, true
 	}
-	return nil
-}
-
-// inPlace tells whether the original file is still under its name, changed or
-// not, as far as the log goes.
-func (o *origin) inPlace() bool { return o.was.Type == Regular && o.kept == 0 }
-
-// owns tells whether an image at a place in the log is of the original file.
-func (o *origin) owns(at place) bool {
-	return o.was.Type == Regular && (o.until.batch == 0 || at.before(o.until))
 }
 
 // Origins are the names that the rewind changed, or was about to, and what

@@ -27,7 +27,7 @@ const (
 )
 
 // reserveSize is room set aside for the end of an undo on a full disk.
-const reserveSize = 1 << 20
+const reserveSize = 1 << 16
 
 // Journal is what is known of one rewind: its plan, what it has done, and what
 // was there before. It is for one goroutine.
@@ -114,10 +114,25 @@ func Open(fsys target.FS, dir string, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.log.settle(!o.Plain); err != nil {
+	if err := j.settle(!o.Plain); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), j.Close())
 	}
 	return j, nil
+}
+
+// settle makes durable what an interrupted process may have left in memory:
+// the last batch, the names of kept files, the very names of the journal.
+func (j *Journal) settle(compress bool) error {
+	if err := j.log.settle(compress); err != nil {
+		return err
+	}
+	if err := j.fs.SyncDir(j.join(keptDir)); err != nil {
+		return err
+	}
+	if err := j.fs.SyncDir(j.dir); err != nil {
+		return err
+	}
+	return j.fs.SyncDir(filepath.Dir(j.dir))
 }
 
 // OpenReader opens a journal without changing anything.
@@ -212,11 +227,11 @@ func (j *Journal) Commit() error { return j.log.commit() }
 
 // append notes an entry in the open batch and in the index.
 func (j *Journal) append(e *Entry) error {
-	batch, i := j.log.sequence+1, int(j.log.count)
 	if err := j.log.append(e); err != nil {
 		return err
 	}
-	return j.index.note(batch, i, e)
+	j.index.note(e)
+	return nil
 }
 
 // Entries reads the log from the beginning, without what is not committed.
@@ -232,7 +247,7 @@ func (j *Journal) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 			}
 			raw, h, err := j.log.batch(n, &buf)
 			if err == nil {
-				err = h.decodeEntries(raw, func(_ int, e *Entry) error {
+				err = h.decodeEntries(raw, func(e *Entry) error {
 					if !yield(*e, nil) {
 						return errStopped
 					}

@@ -32,6 +32,7 @@ type batchLog struct {
 	end      int64  // where the next batch goes
 	starts   []int64
 
+	limit int     // bytes of entries that close a batch
 	open  encoder // entries of the batch that is not closed yet
 	out   []byte  // the batch as it is written
 	small []byte  // its entries, compressed
@@ -56,7 +57,7 @@ func createLog(fsys target.FS, name string, header [32]byte, compress bool) (*ba
 	if err != nil {
 		return nil, err
 	}
-	l := &batchLog{file: f, end: logHeaderSize}
+	l := &batchLog{file: f, end: logHeaderSize, limit: closeAt}
 	if _, err = f.WriteAt(encodeLogHeader(header), 0); err == nil {
 		err = f.Sync()
 	}
@@ -78,7 +79,7 @@ func (l *batchLog) compress(on bool) (err error) {
 
 // openLog reads all batches, calls visit for every entry, and finds the end.
 // What follows the last whole batch is a torn one unless more batches follow it.
-func openLog(f target.File, header [32]byte, visit func(batch uint64, i int, e *Entry) error) (*batchLog, error) {
+func openLog(f target.File, header [32]byte, visit func(e *Entry)) (*batchLog, error) {
 	b := make([]byte, logHeaderSize)
 	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
 		return nil, err
@@ -86,7 +87,7 @@ func openLog(f target.File, header [32]byte, visit func(batch uint64, i int, e *
 	if !bytes.Equal(b, encodeLogHeader(header)) {
 		return nil, fmt.Errorf("%w: the log does not belong to the header", ErrCorrupt)
 	}
-	l := &batchLog{file: f, end: logHeaderSize}
+	l := &batchLog{file: f, end: logHeaderSize, limit: closeAt}
 	var buf payloadBuffer
 	defer buf.close()
 	for {
@@ -103,7 +104,7 @@ func openLog(f target.File, header [32]byte, visit func(batch uint64, i int, e *
 		case err != nil:
 			return nil, err
 		}
-		err = h.decodeEntries(raw, func(i int, e *Entry) error { return visit(h.sequence, i, e) })
+		err = h.decodeEntries(raw, func(e *Entry) error { visit(e); return nil })
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +182,7 @@ func (l *batchLog) append(e *Entry) error {
 	if e.pathless() {
 		l.flags |= flagNotes
 	}
-	if len(l.open.buf) >= closeAt {
+	if len(l.open.buf) >= l.limit {
 		return l.commit()
 	}
 	return nil
@@ -220,8 +221,9 @@ func (l *batchLog) write(b []byte) error {
 }
 
 // backward calls do for the entries from the last to the first, of whole
-// batches only. Entry.Bytes is valid during the call.
-func (l *batchLog) backward(do func(batch uint64, i int, e *Entry) error) error {
+// batches only, and tells where in the log their batch begins. Entry.Bytes is
+// valid during the call.
+func (l *batchLog) backward(do func(start int64, e *Entry) error) error {
 	var buf payloadBuffer
 	defer buf.close()
 	var entries []Entry
@@ -231,7 +233,7 @@ func (l *batchLog) backward(do func(batch uint64, i int, e *Entry) error) error 
 			return err
 		}
 		entries = entries[:0]
-		err = h.decodeEntries(raw, func(_ int, e *Entry) error {
+		err = h.decodeEntries(raw, func(e *Entry) error {
 			entries = append(entries, *e)
 			return nil
 		})
@@ -239,7 +241,7 @@ func (l *batchLog) backward(do func(batch uint64, i int, e *Entry) error) error 
 			return err
 		}
 		for i := len(entries) - 1; i >= 0; i-- {
-			if err := do(h.sequence, i, &entries[i]); err != nil {
+			if err := do(l.starts[n], &entries[i]); err != nil {
 				return err
 			}
 		}

@@ -23,6 +23,21 @@ func (e *Editor) origin(name string) (*origin, error) {
 	return e.j.index.origins[name], nil
 }
 
+// original tells whether the name still stands for the file it stood for
+// before the rewind, changed or not. A file that is to be removed does until it
+// is kept: that comes before its name is free.
+func (e *Editor) original(o *origin) (bool, error) {
+	if o.was.Type != Regular || o.gone {
+		return false, nil
+	}
+	if o.kept == 0 {
+		return true, nil
+	}
+	var err error
+	o.gone, err = e.j.kept(o.kept)
+	return !o.gone, err
+}
+
 func (e *Editor) stateOf(name string) (State, error) {
 	info, err := e.t.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +98,10 @@ func (e *Editor) saveTail(name string, from, size int64) error {
 // saveWhole notes everything about a file.
 func (e *Editor) saveWhole(name string) error {
 	o, err := e.origin(name)
-	if err != nil || !o.inPlace() {
+	if err != nil {
+		return err
+	}
+	if original, err := e.original(o); err != nil || !original {
 		return err
 	}
 	return e.saveTail(name, 0, o.was.Size)

@@ -117,11 +117,11 @@ func summary(fsys target.FS, dir string) (Summary, error) {
 			if err != nil {
 				break
 			}
-			err = h.decodeEntries(raw, func(i int, e *Entry) error {
-				if !e.pathless() {
-					return nil
+			err = h.decodeEntries(raw, func(e *Entry) error {
+				if e.pathless() {
+					x.note(e)
 				}
-				return x.note(h.sequence, i, e)
+				return nil
 			})
 			if err != nil {
 				return s, err

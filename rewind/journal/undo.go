@@ -233,18 +233,17 @@ func (u *undo) restore(name string, o *origin) error {
 
 // images writes old bytes back, the latest first, so that the earliest stay.
 func (u *undo) images(ctx context.Context) error {
-	total := u.j.log.end
-	batch := uint64(0)
-	return u.j.log.backward(func(at uint64, i int, e *Entry) error {
-		if at != batch {
-			batch = at
+	total, at := u.j.log.end, int64(0)
+	return u.j.log.backward(func(start int64, e *Entry) error {
+		if start != at {
+			at = start
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			u.o.Progress(total-u.j.log.starts[at-1], total)
+			u.o.Progress(total-start, total)
 		}
 		o := u.j.index.origins[e.Path]
-		if e.Kind != KindImage || o == nil || !o.owns(place{at, i}) {
+		if e.Kind != KindImage || o == nil || o.was.Type != Regular {
 			return nil
 		}
 		if last(e.Path) {
@@ -360,19 +359,13 @@ func (u *undo) putBack(name string, was State) error {
 	if int64(len(u.held[name])) != was.Size {
 		return fmt.Errorf("%w: %s had %d bytes, of which %d were noted", ErrCorrupt, name, was.Size, len(u.held[name]))
 	}
-	if err := u.t.Replace(name, u.held[name], was.Mode); err != nil {
-		return err
-	}
-	return u.t.Chtimes(name, was.ModTime)
+	return u.t.ReplaceAt(name, u.held[name], was.Mode, was.ModTime)
 }
 
 func (u *undo) end(ctx context.Context) error {
 	label := u.j.index.origins[target.LabelFile]
-	if label == nil || label.was.Type != Regular {
-		if err := u.t.Unbar(nil, 0); err != nil {
-			return err
-		}
-		return u.j.setStage(Undone, nil)
+	if label == nil {
+		label = new(origin) // a journal that noted other names has noted it
 	}
 	if err := u.putBack(target.LabelFile, label.was); err != nil {
 		return err

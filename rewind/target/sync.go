@@ -159,6 +159,9 @@ func wrapSync(abs string, err error) error {
 }
 
 func (t *Target) syncDirs(ctx context.Context) error {
+	if t.method == SyncNone {
+		return nil
+	}
 	dirs := make([]string, 0, len(t.touched.dirs))
 	for abs := range t.touched.dirs {
 		dirs = append(dirs, abs)

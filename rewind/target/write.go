@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -89,23 +90,31 @@ func (t *Target) create(abs string, mode fs.FileMode) (File, error) {
 // Replace gives a small file new contents, at once and durably: a crash leaves
 // the old ones or the new ones.
 func (t *Target) Replace(name string, data []byte, mode fs.FileMode) error {
+	return t.ReplaceAt(name, data, mode, time.Time{})
+}
+
+// ReplaceAt is Replace with the time of the last change that the file gets.
+func (t *Target) ReplaceAt(name string, data []byte, mode fs.FileMode, mtime time.Time) error {
 	abs, err := t.resolve(name)
 	if err != nil {
 		return err
 	}
 	temp := tempName(abs)
-	if err := t.writeTemp(temp, data, mode); err != nil {
+	if err := t.writeTemp(temp, data, mode, mtime); err != nil {
 		return fmt.Errorf("replace %s: %w", name, err)
 	}
 	return t.moveTemp(temp, abs)
 }
 
-func (t *Target) writeTemp(temp string, data []byte, mode fs.FileMode) error {
+func (t *Target) writeTemp(temp string, data []byte, mode fs.FileMode, mtime time.Time) error {
 	f, err := t.create(temp, mode)
 	if err != nil {
 		return err
 	}
-	if _, err = f.WriteAt(data, 0); err == nil && t.method != SyncNone {
+	if _, err = f.WriteAt(data, 0); err == nil && !mtime.IsZero() {
+		err = t.fs.Chtimes(temp, mtime)
+	}
+	if err == nil && t.method != SyncNone {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
@@ -144,6 +153,12 @@ func (t *Target) Remove(name string) error {
 		return err
 	}
 	t.touched.gone(abs)
+	if Mountable(name) {
+		// What was removed in the tree must not come back when nothing leads there.
+		if err := t.syncDirs(context.Background()); err != nil {
+			return err
+		}
+	}
 	t.unmount(name)
 	if err := t.fs.Remove(abs); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -183,7 +198,8 @@ func (t *Target) Mkdir(name string, mode fs.FileMode) error {
 
 // Symlink makes a symbolic link; the same one that is there is no error. A link
 // at pg_wal or in pg_tblspc makes what it points to a tree of the target: the
-// caller vouches for dest.
+// caller vouches for dest. Such a link is durable at once, so that nothing that
+// is made in the tree can outlive it.
 func (t *Target) Symlink(dest, name string) error {
 	abs, err := t.resolve(name)
 	if err != nil {
@@ -194,8 +210,11 @@ func (t *Target) Symlink(dest, name string) error {
 	err = t.fs.Symlink(dest, abs)
 	if errors.Is(err, fs.ErrExist) {
 		if there, e := t.fs.Readlink(abs); e == nil && there == dest {
-			return nil
+			err = nil
 		}
+	}
+	if err == nil && Mountable(name) && t.method != SyncNone {
+		err = t.fs.SyncDir(filepath.Dir(abs))
 	}
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
@@ -35,29 +34,6 @@ type Disk struct {
 
 var _ target.FS = (*Disk)(nil)
 
-// node is a file, a directory or a link.
-type node struct {
-	now    content
-	safe   content // as of the last flush
-	undone []change
-}
-
-type content struct {
-	mode    fs.FileMode
-	mtime   time.Time
-	data    []byte           // of a file
-	dest    string           // of a link
-	entries map[string]*node // of a directory
-}
-
-// change is one unflushed change. Those of a directory name the entries they set.
-type change struct {
-	entries map[string]*node // nil node: the entry goes
-	off     int64
-	data    []byte
-	apply   func(c *content) // instead of data
-}
-
 // NewDisk has an empty top directory.
 func NewDisk() *Disk {
 	d := &Disk{mu: new(sync.Mutex), clock: time.Unix(1_700_000_000, 0)}
@@ -67,138 +43,6 @@ func NewDisk() *Disk {
 
 // Mount makes everything below prefix a file system of its own.
 func (d *Disk) Mount(prefix string) { d.mounts = append(d.mounts, prefix) }
-
-func newNode(mode fs.FileMode, at time.Time) *node {
-	c := content{mode: mode, mtime: at}
-	n := &node{now: c, safe: c}
-	if mode.IsDir() {
-		n.now.entries, n.safe.entries = make(map[string]*node), make(map[string]*node)
-	}
-	return n
-}
-
-// set changes a file now and notes that it is not flushed.
-func (n *node) set(c change) {
-	c.to(&n.now)
-	n.undone = append(n.undone, c)
-}
-
-func (c change) to(into *content) {
-	switch {
-	case c.entries != nil:
-		for name, child := range c.entries {
-			if into.entries[name] = child; child == nil {
-				delete(into.entries, name)
-			}
-		}
-	case c.apply != nil:
-		c.apply(into)
-	default:
-		into.data = slices.Clone(into.data)
-		if grow := int(c.off) + len(c.data) - len(into.data); grow > 0 {
-			into.data = append(into.data, make([]byte, grow)...)
-		}
-		copy(into.data[c.off:], c.data)
-	}
-}
-
-// flush makes everything of a node safe.
-func (n *node) flush() {
-	n.safe = n.now
-	n.safe.entries = maps.Clone(n.now.entries)
-	n.safe.data = slices.Clone(n.now.data)
-	n.undone = nil
-}
-
-// Flush makes everything on the disk safe, as a long calm does.
-func (d *Disk) Flush() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.root.walk(make(map[*node]bool), (*node).flush)
-}
-
-func (n *node) walk(seen map[*node]bool, do func(*node)) {
-	if seen[n] {
-		return
-	}
-	seen[n] = true
-	do(n)
-	for _, child := range n.now.entries {
-		child.walk(seen, do)
-	}
-}
-
-// Crash is what the disk holds after the power fails now. The source of chance
-// decides which unflushed changes came through. The disk itself stays as it is.
-func (d *Disk) Crash(chance *rand.Rand) *Disk {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	after := &Disk{mu: new(sync.Mutex), mounts: d.mounts, clock: d.clock}
-	after.root = d.root.crash(chance, make(map[*node]*node))
-	return after
-}
-
-func (n *node) crash(chance *rand.Rand, done map[*node]*node) *node {
-	if have := done[n]; have != nil {
-		return have
-	}
-	c := n.safe
-	c.entries = maps.Clone(n.safe.entries)
-	keep := chance.Float64() // some files lose nearly all, some nearly nothing
-	lost := make(map[string]bool)
-	for _, u := range n.undone {
-		if u.entries != nil {
-			if chance.Float64() < keep && !u.anyOf(lost) {
-				u.to(&c)
-			} else {
-				u.note(lost)
-			}
-			continue
-		}
-		for _, part := range u.parts() {
-			if chance.Float64() < keep {
-				part.to(&c)
-			}
-		}
-	}
-	out := &node{now: c, safe: c}
-	done[n] = out
-	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
-		c.entries[name] = c.entries[name].crash(chance, done)
-	}
-	out.flush()
-	return out
-}
-
-func (u change) anyOf(names map[string]bool) bool {
-	for name := range u.entries {
-		if names[name] {
-			return true
-		}
-	}
-	return false
-}
-
-func (u change) note(names map[string]bool) {
-	for name := range u.entries {
-		names[name] = true
-	}
-}
-
-// parts cuts a write into what a disk writes at once.
-func (u change) parts() []change {
-	const sector = 512
-	if u.data == nil {
-		return []change{u}
-	}
-	var out []change
-	for off, rest := u.off, u.data; len(rest) > 0; {
-		n := min(sector-int(off%sector), len(rest))
-		out = append(out, change{off: off, data: rest[:n]})
-		off, rest = off+int64(n), rest[n:]
-	}
-	return out
-}
 
 // find walks to a node without following links; want tells what an error is about.
 func (d *Disk) find(op, name string) (*node, error) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"sync"
 	"time"
 
@@ -232,7 +231,7 @@ func (f *faultyFile) Stat() (fs.FileInfo, error) {
 func (f *faultyFile) Close() error {
 	err := f.File.Close()
 	if f.fs.isDead() {
-		return os.ErrClosed
+		return ErrFault
 	}
 	return err
 }
