@@ -103,13 +103,14 @@ func (c *walCheck) judge(run validRun, next, limit pg.LSN) {
 	if stop.Reason == walinspect.StopLimit || last && (stop.Reason.EndOfWAL() || stop.Reason == walinspect.StopMissingSegment) {
 		return
 	}
+	stop.After = 0 // said below
 	f := reports.Finding{Code: "wal-" + string(stop.Reason), Severity: reports.Damage, LSN: stop.LSN, Timeline: stop.Timeline, Path: stop.Path,
 		Title: reports.StopText(string(stop.Reason)), Detail: stopEvidence(stop)}
 	if stop.Reason == walinspect.StopMissingSegment {
 		f.Severity = reports.Warning
 	}
 	if !last {
-		f.Detail += fmt.Sprintf("; valid log goes on at %s, %d bytes further", next, next-stop.LSN)
+		f.Detail += fmt.Sprintf("; valid log goes on at %s, %d bytes further on", next, next-stop.LSN)
 	}
 	var hinted interface{ Hint() string }
 	if errors.As(stop.Err, &hinted) {
@@ -123,11 +124,13 @@ func (c *walCheck) Worst() reports.Severity { return c.Findings.Worst() }
 
 // Document is the check for people.
 func (c *walCheck) Document() reports.Document {
-	verdict := fmt.Sprintf("%s: %d records, every page and record on the way verified.", c.Place, c.Records)
-	if n := len(c.Runs); n > 0 {
+	verdict := fmt.Sprintf("%s: %d valid records; every page and record was verified.", c.Place, c.Records)
+	switch n := len(c.Runs); {
+	case n > 1:
+		verdict += fmt.Sprintf(" They lie in %d runs with something wrong between them.", n)
+		fallthrough
+	case n == 1:
 		verdict += "\n" + stopLine(c.Runs[n-1].Stop)
-	} else {
-		verdict += " There is no valid record."
 	}
 	sections := []reports.Section{{Parts: []reports.Part{reports.Text(verdict)}}}
 	if len(c.Findings) > 0 {

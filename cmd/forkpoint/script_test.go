@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //
 //	status N command...    run a command and want this exit status
 //	datadir DIR [NAME=VALUE...]   make a data directory without data
+//	wal DIR [NAME=VALUE...]       write WAL, see scriptWAL
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -43,6 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":  scriptStatus,
 			"datadir": scriptDataDir,
+			"wal":     scriptWAL,
 		},
 	})
 }

@@ -226,8 +226,14 @@ func segmentNameOf(path string, size pg.SegmentSize) (pg.SegmentName, error) {
 	return pg.ParseSegmentName(stem, size)
 }
 
-// firstRecord finds the first record at or after a position.
+// firstRecord finds the first record at or after a position. A record that
+// starts right there is taken whatever the rest of its page holds.
 func (w *openedWAL) firstRecord(ctx context.Context, from pg.LSN) (pg.LSN, error) {
+	if w.geometry.Page(from) != from {
+		if rec, err := walinspect.NewReader(w.pages, w.geometry, from).ReadAt(ctx, from); err == nil {
+			return rec.LSN, nil
+		}
+	}
 	return walinspect.FirstRecord(ctx, w.pages, w.geometry, from)
 }
 
