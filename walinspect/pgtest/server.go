@@ -64,7 +64,7 @@ func prepare(t testing.TB, c config) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("end of the log of %s:\n%s", s, tail(s.Log(), 40))
+			t.Logf("end of the log of %s:\n%s", s, tail(s.Log(), 15))
 		}
 		if s.proc != nil {
 			s.proc.stop(Immediate)
