@@ -1,6 +1,7 @@
 package rewind
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -34,7 +35,7 @@ func (r *run) decide(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the plan: %w", err)
 	}
-	p.TargetControl = s.target.raw
+	p.TargetControl = bytes.TrimRight(s.target.raw, "\x00")
 	r.plan = p
 	r.sweep()
 	r.result.Needed = true

@@ -95,7 +95,9 @@ func (r *run) takeOver() error {
 			Found: fmt.Sprintf("the interrupted rewind wrote a plan of form %q", old.Schema), Want: plan.Schema,
 			Next: "resume it with the version of forkpoint that began it, or undo it"}
 	}
-	res := &resumed{control: old.TargetControl, absent: map[string]bool{}, kept: map[string]string{}}
+	control := make([]byte, pgcontrol.Size)
+	copy(control, old.TargetControl)
+	res := &resumed{control: control, absent: map[string]bool{}, kept: map[string]string{}}
 	for name, was := range r.journal.Origins() {
 		if was.Type == journal.Absent {
 			res.absent[name] = true

@@ -25,7 +25,8 @@ type Plan struct {
 	Kept       []string           `json:"kept,omitempty"`       // files of the target that stay though the source has others
 	LostSlots  []string           `json:"lost_slots,omitempty"` // replication slots that a rewind drops
 
-	// TargetControl is the target's control file as the plan found it. A run
+	// TargetControl is the target's control file as the plan found it, without
+	// the zeros that fill it up. A run
 	// that was interrupted after it had replaced the file is resumed from it.
 	TargetControl []byte `json:"target_control,omitempty"`
 }
