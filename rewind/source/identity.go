@@ -17,8 +17,10 @@ type identity struct {
 	started  time.Time // of the postmaster
 
 	// PG_VERSION is written when a data directory comes into being and never
-	// again, so its times tell copies of one cluster apart.
+	// again. Some ways of copying keep the time when it was written, but none
+	// the time when its inode changed, which a change of owner moves as well.
 	made, changed time.Time
+	addr          string // where the server was reached, as it sees it; "" for a socket
 
 	inRecovery bool
 	timeline   pg.TimelineID // of a primary; 0 for a standby
@@ -27,7 +29,8 @@ type identity struct {
 
 const identityQuery = `SELECT pg_catalog.pg_postmaster_start_time(), v.modification, v.change, r.standby,
   CASE WHEN r.standby THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END,
-  CASE WHEN NOT r.standby THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END
+  CASE WHEN NOT r.standby THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) END,
+  pg_catalog.host(pg_catalog.inet_server_addr())
 FROM pg_catalog.pg_stat_file('PG_VERSION', false) AS v,
   (SELECT pg_catalog.pg_is_in_recovery() AS standby OFFSET 0) AS r`
 
@@ -85,13 +88,16 @@ func (s *Server) identify(ctx context.Context, sess *session) (identity, error) 
 		return identity{}, fmt.Errorf("identify server: %w", err)
 	}
 	id := identity{systemID: control.SystemID, host: sess.host}
-	err = sess.query(ctx, identityQuery, nil, 6, func(r *row) error {
+	err = sess.query(ctx, identityQuery, nil, 7, func(r *row) error {
 		id.started, id.made, id.inRecovery = r.time(0), r.time(1), r.bool(3)
 		if !r.null(2) {
 			id.changed = r.time(2)
 		}
 		if !r.null(4) {
 			id.lsn = r.lsn(4)
+		}
+		if !r.null(6) {
+			id.addr = r.text(6)
 		}
 		if id.inRecovery {
 			return nil
@@ -119,11 +125,9 @@ func (s *Server) compare(ctx context.Context, sess *session, known, found identi
 	if known.systemID != found.systemID {
 		return &OtherServerError{"system identifier", strconv.FormatUint(known.systemID, 10), strconv.FormatUint(found.systemID, 10)}
 	}
-	made := func(id identity) string {
-		return id.made.Format(time.RFC3339) + " and " + id.changed.Format(time.RFC3339)
-	}
-	if made(known) != made(found) {
-		return &OtherServerError{"data directory made on", made(known), made(found)}
+	moved := known.addr != found.addr || known.timeline != found.timeline
+	if !known.made.Equal(found.made) || !known.changed.Equal(found.changed) && moved {
+		return &OtherServerError{"data directory", known.directory(), found.directory()}
 	}
 	if known.started.Equal(found.started) || known.timeline == 0 {
 		return nil
@@ -137,6 +141,11 @@ func (s *Server) compare(ctx context.Context, sess *session, known, found identi
 		return nil
 	}
 	return s.checkDescent(ctx, sess, known, found)
+}
+
+// directory is what is known of the data directory.
+func (id identity) directory() string {
+	return fmt.Sprintf("that of %s (inode of %s)", id.made.Format(time.RFC3339), id.changed.Format(time.RFC3339))
 }
 
 // checkDescent makes sure that the new timeline left the old one after what
