@@ -94,7 +94,7 @@ func BenchmarkByIdentity(b *testing.B) {
 	c, _ := fill(b, 1000)
 	s := oltp(500)
 	for b.Loop() {
-		if _, err := c.ByIdentity(b.Context(), s.Key(), s.Identity); err != nil {
+		if _, _, err := c.ByIdentity(b.Context(), s.Key(), s.Identity); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -62,22 +62,37 @@ WHERE f.identity = ? AND c.system_id = ? AND c.wal_segsz = ? AND s.tli = ? AND s
 ORDER BY f.seen_at DESC LIMIT 1`
 
 // ByIdentity finds the variant that a file held when it was read, without
-// contents. The error matches [ErrNotStored] if no file of that identity was
-// read for this segment.
-func (c *Catalog) ByIdentity(ctx context.Context, key SegmentKey, identity string) (*blockmap.Segment, error) {
+// contents; false if no file of that identity was read for this segment.
+func (c *Catalog) ByIdentity(ctx context.Context, key SegmentKey, identity string) (*blockmap.Segment, bool, error) {
 	var found *blockmap.Segment
 	if identity == "" {
-		return nil, ErrNotStored
+		return nil, false, nil
 	}
 	args := []any{identity, systemID(key.SystemID), key.SegmentSize, key.Name.Timeline, int64(key.Name.Number)}
 	err := c.query(ctx, findByIdentity, args, func(scan scanFunc) (err error) {
 		found, err = scanHead(key, scan)
 		return err
 	})
-	if err == nil && found == nil {
-		err = ErrNotStored
-	}
-	return found, err
+	return found, err == nil && found != nil, err
+}
+
+const findBounds = `SELECT
+    (SELECT min(segno) FROM segments WHERE cluster_id = c.id AND tli = ?1),
+    (SELECT max(segno) FROM segments WHERE cluster_id = c.id AND tli = ?1)
+FROM clusters c WHERE c.system_id = ?2 AND c.wal_segsz = ?3`
+
+// Bounds tells the lowest and the highest number of the segments that are
+// stored of a timeline; false if there are none.
+func (c *Catalog) Bounds(ctx context.Context, id uint64, size pg.SegmentSize, tli pg.TimelineID) (first, last uint64, found bool, err error) {
+	err = c.query(ctx, findBounds, []any{tli, systemID(id), size}, func(scan scanFunc) error {
+		var low, high *int64
+		if err := scan(&low, &high); err != nil || low == nil || high == nil {
+			return err
+		}
+		first, last, found = uint64(*low), uint64(*high), true
+		return nil
+	})
+	return first, last, found, err
 }
 
 const listSegments = `SELECT ` + headColumns + `, s.tli, s.segno

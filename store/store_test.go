@@ -27,9 +27,9 @@ func TestSaveAndLoad(t *testing.T) {
 		if err := c.Save(ctx, want); err != nil {
 			t.Fatal(err)
 		}
-		got, err := c.ByIdentity(ctx, want.Key(), want.Identity)
-		if err != nil {
-			t.Fatal(err)
+		got, found, err := c.ByIdentity(ctx, want.Key(), want.Identity)
+		if err != nil || !found {
+			t.Fatal(found, err)
 		}
 		if err := c.Load(ctx, got); err != nil {
 			t.Fatal(err)
@@ -62,11 +62,14 @@ func TestVariantsAreKeptApart(t *testing.T) {
 	if err != nil || len(variants) != 2 || variants[0].Digest != ours.Digest || variants[1].Digest != sameNameOtherBranch.Digest {
 		t.Fatalf("%d variants, %v; want the two of this cluster and size", len(variants), err)
 	}
-	if _, err := c.ByIdentity(ctx, blockmap.SegmentKey{SystemID: testSystem, SegmentSize: testSize, Name: pg.SegmentName{Timeline: 3, Number: 3}}, ours.Identity); !errors.Is(err, ErrNotStored) {
-		t.Fatalf("a file under another name: %v, want ErrNotStored", err)
+	if _, found, err := c.ByIdentity(ctx, blockmap.SegmentKey{SystemID: testSystem, SegmentSize: testSize, Name: pg.SegmentName{Timeline: 3, Number: 3}}, ours.Identity); found || err != nil {
+		t.Fatalf("a file under another name: %t, %v", found, err)
 	}
-	if _, err := c.ByIdentity(ctx, ours.Key(), ""); !errors.Is(err, ErrNotStored) {
-		t.Fatalf("no identity: %v, want ErrNotStored", err)
+	if _, found, err := c.ByIdentity(ctx, ours.Key(), ""); found || err != nil {
+		t.Fatalf("no identity: %t, %v", found, err)
+	}
+	if err := c.Load(ctx, &blockmap.Segment{SystemID: testSystem, SegmentSize: testSize}); !errors.Is(err, ErrNotStored) {
+		t.Fatalf("load what is not there: %v, want ErrNotStored", err)
 	}
 }
 
@@ -88,8 +91,14 @@ func TestSegmentThatGrew(t *testing.T) {
 	if err != nil || len(variants) != 1 || variants[0].Digest != grown.Digest {
 		t.Fatalf("variants %v, %v; want the longer reading alone", variants, err)
 	}
-	if _, err := c.ByIdentity(ctx, short.Key(), short.Identity); !errors.Is(err, ErrNotStored) {
-		t.Fatalf("the shorter reading: %v, want ErrNotStored", err)
+	if _, found, err := c.ByIdentity(ctx, short.Key(), short.Identity); found || err != nil {
+		t.Fatalf("the shorter reading: %t, %v", found, err)
+	}
+	if first, last, found, err := c.Bounds(ctx, testSystem, testSize, 2); first != 3 || last != 3 || !found || err != nil {
+		t.Fatalf("bounds %d..%d, %t, %v", first, last, found, err)
+	}
+	if _, _, found, err := c.Bounds(ctx, testSystem, testSize, 1); found || err != nil {
+		t.Fatalf("bounds of a timeline without segments: %t, %v", found, err)
 	}
 }
 
@@ -107,8 +116,8 @@ func TestSavingAgainUpdatesTheEnd(t *testing.T) {
 		}
 	}
 	for _, identity := range []string{s.Identity, archived.Identity} {
-		got, err := c.ByIdentity(ctx, s.Key(), identity)
-		if err != nil || !got.Complete || got.Stop != "" {
+		got, found, err := c.ByIdentity(ctx, s.Key(), identity)
+		if err != nil || !found || !got.Complete || got.Stop != "" {
 			t.Fatalf("%s: %+v, %v; want a complete segment", identity, got, err)
 		}
 	}
@@ -193,8 +202,8 @@ func TestOpenFile(t *testing.T) {
 	if err != nil {
 		t.Fatalf("read while another has it open: %v", err)
 	}
-	if _, err := reader.ByIdentity(ctx, want.Key(), want.Identity); err != nil {
-		t.Fatal(err)
+	if _, found, err := reader.ByIdentity(ctx, want.Key(), want.Identity); err != nil || !found {
+		t.Fatal(found, err)
 	}
 	if err := reader.Save(ctx, oltp(1)); err == nil {
 		t.Error("a read-only catalog was written to")
@@ -211,8 +220,8 @@ func TestOpenFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.ByIdentity(ctx, want.Key(), want.Identity); err != nil {
-		t.Fatalf("after opening again: %v", err)
+	if _, found, err := c.ByIdentity(ctx, want.Key(), want.Identity); err != nil || !found {
+		t.Fatalf("after opening again: %t, %v", found, err)
 	}
 }
 

@@ -50,10 +50,7 @@ func (x *extract) add(rec *walinspect.Record) error {
 		s.FirstTimeline, s.LastTimeline = rec.Timeline, rec.Timeline
 	}
 	if rec.Timeline != s.LastTimeline {
-		s.Events = append(s.Events, blockmap.Event{
-			Kind: blockmap.TimelineBegin, LSN: rec.LSN, At: s.Last,
-			Timeline: rec.Timeline, PrevTimeline: s.LastTimeline,
-		})
+		x.event(timelineBegin(s, rec))
 		s.LastTimeline = rec.Timeline
 	}
 	s.Last, s.End = rec.LSN, rec.End
@@ -68,6 +65,15 @@ func (x *extract) add(rec *walinspect.Record) error {
 		return nil
 	}
 	return x.interpret(rec)
+}
+
+// timelineBegin is the event of a record on pages of another timeline than
+// those before it.
+func timelineBegin(s *blockmap.Segment, rec *walinspect.Record) blockmap.Event {
+	return blockmap.Event{
+		Kind: blockmap.TimelineBegin, LSN: rec.LSN, At: s.Last,
+		Timeline: rec.Timeline, PrevTimeline: s.LastTimeline,
+	}
 }
 
 // touch takes in the block references and returns the bytes of the images.

@@ -1,0 +1,230 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/rmgr"
+	"forkpoint/walinspect/segment"
+)
+
+// job is a segment that a worker is to read.
+type job struct {
+	name    pg.SegmentName
+	part    pg.Span
+	whole   bool // gather the whole segment, for the cache
+	exact   bool // gather the part on its own
+	listed  segment.Info
+	earlier []reading
+	done    chan *outcome // holds one
+}
+
+// outcome is what came of a job. Without head the file is of no use, and reason
+// says why. err ends the scan.
+type outcome struct {
+	head        *blockmap.Segment
+	whole, part *blockmap.Segment
+	reason      string
+	stop        walinspect.StopReason
+	err         error
+}
+
+func (o *outcome) contents() *blockmap.Segment {
+	if o.part != nil {
+		return o.part
+	}
+	return o.whole
+}
+
+// read reads a segment from its first record to the end of the last one that
+// begins in it, or to the end of the part that is wanted.
+func (s *scan) read(ctx context.Context, j *job) *outcome {
+	pages := segment.NewPages(s.pool, s.size, func(n uint64) []pg.TimelineID { return s.filesFor(j, n) })
+	defer pages.Close()
+	began := time.Now()
+	if useless := s.peek(ctx, pages, j); useless != nil {
+		return useless
+	}
+	file := *pages.File()
+
+	out := &outcome{head: &blockmap.Segment{
+		SystemID: s.g.SystemID, SegmentSize: s.size, Name: j.name, Path: file.Path, Identity: file.Identity, Size: file.Size, Indexed: began.UTC(),
+	}}
+	x := newExtracts(out, j)
+	limit := j.part.To
+	if j.whole {
+		limit = s.size.Start(j.name.Number + 1)
+	}
+	r := walinspect.NewReader(pages, s.g, s.size.Start(j.name.Number))
+	r.SetLimit(limit)
+	for r.Next(ctx) {
+		rec := r.Record()
+		if err := x.add(rec, j.part.Contains(rec.LSN) && s.wanted(rec)); err != nil {
+			return &outcome{reason: err.Error()}
+		}
+	}
+	if err := s.end(ctx, out, r.Stop(), limit); err != nil {
+		return &outcome{err: err}
+	}
+	if out.head != nil {
+		s.distrust(out.head, j, began)
+		x.finish()
+	}
+	return out
+}
+
+// extracts are what is gathered in one reading: the whole segment, a part, or
+// both. What the edges are is always noted.
+type extracts struct {
+	out         *outcome
+	whole, part *extract
+}
+
+func newExtracts(out *outcome, j *job) *extracts {
+	x := &extracts{out: out}
+	if j.exact {
+		part := *out.head
+		out.part = &part
+		x.part = newExtract(out.part)
+	}
+	if j.whole {
+		out.whole = out.head
+		x.whole = newExtract(out.whole)
+		x.whole.digest.earlier = j.earlier
+	}
+	return x
+}
+
+// add takes in a record, which may be one of the part. A record whose effects
+// are not known spoils what it belongs to and nothing else.
+func (x *extracts) add(rec *walinspect.Record, ofPart bool) error {
+	if x.whole != nil {
+		if err := x.whole.add(rec); err != nil {
+			if x.part == nil {
+				return err
+			}
+			x.whole, x.out.whole = nil, nil
+		}
+	} else {
+		noteEdges(x.out.head, rec)
+	}
+	if x.part != nil && ofPart {
+		return x.part.add(rec)
+	}
+	return nil
+}
+
+func (x *extracts) finish() {
+	for _, e := range []*extract{x.whole, x.part} {
+		if e != nil {
+			e.finish()
+		}
+	}
+}
+
+// filesFor lists the timelines under which segment n may lie, seen from the
+// job's segment: the job's own file, and for the end of its last record what the
+// path has next, or else what the same timeline has.
+func (s *scan) filesFor(j *job, n uint64) []pg.TimelineID {
+	if n == j.name.Number {
+		return []pg.TimelineID{j.name.Timeline}
+	}
+	var list []pg.TimelineID
+	own := false
+	for _, tli := range s.path.SegmentTimelines(s.size, n) {
+		if tli >= j.name.Timeline {
+			list = append(list, tli)
+			own = own || tli == j.name.Timeline
+		}
+	}
+	if !own {
+		list = append(list, j.name.Timeline)
+	}
+	return list
+}
+
+// peek looks at the first page: a file that was made or recycled for later use
+// has not been written yet, and needs no closer look. It returns nil where the
+// file is to be read.
+func (s *scan) peek(ctx context.Context, pages *segment.Pages, j *job) *outcome {
+	start := s.size.Start(j.name.Number)
+	w, err := pages.ReadWindow(ctx, start)
+	name := j.name.Format(s.size)
+	switch {
+	case ctx.Err() != nil:
+		return &outcome{err: context.Cause(ctx)}
+	case errors.Is(err, fs.ErrNotExist):
+		return &outcome{reason: fmt.Sprintf("segment %s is gone", name), stop: walinspect.StopMissingSegment}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &outcome{reason: fmt.Sprintf("segment %s is empty", name), stop: walinspect.StopTruncatedFile}
+	case err != nil:
+		return &outcome{reason: fmt.Sprintf("segment %s cannot be read: %v", name, err), stop: walinspect.StopUnreadable}
+	}
+	h, err := walinspect.DecodePageHeader(w.Data)
+	switch {
+	case err == nil && h.Address < start:
+		return &outcome{reason: fmt.Sprintf("segment %s is not written yet: it holds older WAL from %s", name, h.Address), stop: walinspect.StopRecycled}
+	case h == walinspect.PageHeader{}:
+		return &outcome{reason: fmt.Sprintf("segment %s is not written yet: it begins with zeros", name), stop: walinspect.StopCleanEnd}
+	}
+	return nil // the reader finds out what else may be wrong
+}
+
+// wanted tells whether a record is one of those asked for.
+func (s *scan) wanted(rec *walinspect.Record) bool {
+	return s.only == nil || s.only[rec.XID] || rec.HasTopXID && s.only[rec.TopXID]
+}
+
+// noteEdges keeps what is needed of a segment to join it to its neighbours.
+func noteEdges(head *blockmap.Segment, rec *walinspect.Record) {
+	if head.Records == 0 {
+		head.First, head.FirstPrev, head.Major, head.FirstTimeline = rec.LSN, rec.Prev, rec.Major(), rec.Timeline
+		head.LastTimeline = rec.Timeline
+	}
+	if rec.Timeline != head.LastTimeline {
+		head.Events = append(head.Events, timelineBegin(head, rec))
+		head.LastTimeline = rec.Timeline
+	}
+	if rec.IsOverwrite() {
+		if lost, err := rmgr.DecodeOverwrite(rec); err == nil {
+			head.Events = append(head.Events, blockmap.Event{Kind: blockmap.OverwrittenContrecord, LSN: rec.LSN, At: lost.LSN})
+		}
+	}
+	head.Last, head.End = rec.LSN, rec.End
+	head.Records++
+}
+
+// end notes why reading ended.
+func (s *scan) end(ctx context.Context, out *outcome, stop walinspect.Stop, limit pg.LSN) error {
+	switch stop.Reason {
+	case walinspect.StopCancelled:
+		return context.Cause(ctx)
+	case walinspect.StopLimit:
+		out.head.Complete = limit == s.size.Start(out.head.Name.Number+1)
+	default:
+		out.head.Stop, out.head.StopLSN, out.head.StopDetail = string(stop.Reason), stop.LSN, stop.String()
+		if out.head.Records == 0 {
+			*out = outcome{reason: fmt.Sprintf("segment %s: %s", out.head.Name.Format(s.size), stop), stop: stop.Reason}
+		}
+	}
+	return nil
+}
+
+// racy is how far apart the last write to a file and the reading of it must be
+// to tell by the file's times that nothing was written since.
+const racy = 2 * time.Second
+
+// distrust forgets the identity of a file that may grow without a change of
+// its times.
+func (s *scan) distrust(head *blockmap.Segment, j *job, began time.Time) {
+	if !head.Complete && (j.listed.ModTime.IsZero() || began.Sub(j.listed.ModTime) < racy) {
+		head.Identity = ""
+	}
+}

@@ -1,0 +1,264 @@
+package indexer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/timeline"
+)
+
+// request is what a scan is asked for.
+type request struct {
+	path     timeline.Path
+	span     pg.Span
+	contents bool            // gather what the records say
+	whole    bool            // deal with whole segments, also at the ends of the span
+	only     map[pg.XID]bool // blocks of these transactions only, if not nil
+}
+
+// scan is one walk over the segments of a span, in order. The goroutine that
+// runs it talks to the cache and joins the segments; workers read them.
+type scan struct {
+	request
+	ix     *Indexer
+	g      walinspect.Geometry
+	size   pg.SegmentSize
+	pool   *pool
+	listed map[pg.SegmentName]segment.Info
+	last   uint64 // highest number that is known to exist
+
+	result *Result
+	merge  *merge // nil if contents are not asked for
+	joint  joint
+	done   int
+	save   []*blockmap.Segment
+
+	pending []*position // of which only stored variants are known
+}
+
+func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
+	s := &scan{
+		request: req, ix: ix, g: ix.g, size: ix.g.SegmentSize,
+		pool:   newPool(ix.source, ix.opts.Workers+1),
+		result: &Result{Span: req.span},
+	}
+	defer s.pool.close()
+	if req.contents {
+		s.merge = newMerge(s.result)
+	}
+	if err := s.g.Check(); err != nil {
+		return nil, err
+	}
+	first, known, err := s.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		err = s.walk(ctx, first)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.finish()
+	return s.result, nil
+}
+
+// survey finds out which segments there may be: those of the source that can
+// be listed, and those in the cache. It returns where to begin.
+func (s *scan) survey(ctx context.Context) (first uint64, known bool, err error) {
+	s.listed = map[pg.SegmentName]segment.Info{}
+	first = math.MaxUint64
+	see := func(low, high uint64) {
+		first, s.last, known = min(first, low), max(s.last, high), true
+	}
+	for info, err := range s.pool.List(ctx) {
+		if err != nil {
+			return 0, false, fmt.Errorf("list WAL segments in %s: %w", s.pool, err)
+		}
+		if _, on := s.path.Step(info.Name.Timeline); !on {
+			continue
+		}
+		if old, twice := s.listed[info.Name]; !twice || old.Partial && !info.Partial {
+			s.listed[info.Name] = info
+		} else if old.Compressed && info.Compressed {
+			old.Identity = "" // which of them is opened is not ours to know
+			s.listed[info.Name] = old
+		}
+		see(info.Name.Number, info.Name.Number)
+	}
+	if err := s.identify(ctx); err != nil {
+		return 0, false, err
+	}
+	for _, step := range s.path {
+		low, high, found, err := s.ix.cache.Bounds(ctx, s.g.SystemID, s.size, step.Timeline)
+		if err != nil {
+			return 0, false, err
+		}
+		if found {
+			see(low, high)
+		}
+	}
+	if s.span.From.Valid() { // a source that cannot be listed may have it
+		first, known = s.size.Number(s.span.From), true
+	}
+	return first, known && !s.span.Empty(), nil
+}
+
+// identify learns the system identifier from the first page of a segment.
+func (s *scan) identify(ctx context.Context) error {
+	if s.g.SystemID != 0 {
+		return nil
+	}
+	header := make([]byte, walinspect.LongHeaderLen)
+	for name := range s.listed {
+		f, err := s.pool.Open(ctx, name.Format(s.size))
+		if err != nil {
+			continue // the scan comes to it and reports it
+		}
+		_, err = f.ReadAt(header, 0)
+		f.Close() // read only
+		if err != nil && err != io.EOF {
+			continue
+		}
+		if g, err := walinspect.DecodeGeometry(header); err == nil && g.SegmentSize == s.size {
+			s.g.SystemID = g.SystemID
+			return nil
+		}
+	}
+	if s.ix.caches {
+		return errNoSystem
+	}
+	return nil
+}
+
+// walk goes over the segments from number first to the end of the span, or of
+// what there is. Jobs run ahead of the place where results are joined.
+func (s *scan) walk(ctx context.Context, first uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	workers := s.ix.opts.Workers
+	jobs := make(chan *job, workers)
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for j := range jobs {
+				j.done <- s.read(ctx, j)
+			}
+		})
+	}
+	err := s.dispatch(ctx, first, jobs)
+	cancel()
+	close(jobs)
+	running.Wait()
+	if err != nil {
+		return err
+	}
+	return s.flush(ctx)
+}
+
+// dispatch makes a position of each segment, hands out what must be read, and
+// joins the positions in order.
+func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) error {
+	end := uint64(math.MaxUint64)
+	if s.span.To != pg.MaxLSN {
+		end = s.size.Number(s.span.To - 1)
+	}
+	ahead := 2 * s.ix.opts.Workers
+	var queue []*position
+	for n := first; n <= end; n++ {
+		p, err := s.locate(ctx, n)
+		if err != nil {
+			return err
+		}
+		if p.job != nil {
+			jobs <- p.job // workers always come back for more
+		}
+		if queue = append(queue, p); len(queue) > ahead {
+			if err := s.take(ctx, queue[0]); err != nil {
+				return err
+			}
+			queue = queue[1:]
+		}
+		if n >= s.last && p.job == nil && len(p.choices) == 0 {
+			break // nothing is there, and nothing is known to follow
+		}
+	}
+	for _, p := range queue {
+		if err := s.take(ctx, p); err != nil {
+			return err
+		}
+	}
+	return s.settle(ctx, nil)
+}
+
+// take waits for a position, keeps what was read, and joins it to the log.
+func (s *scan) take(ctx context.Context, p *position) error {
+	cached := p.job == nil
+	if p.job != nil {
+		out := <-p.job.done
+		if out.err != nil {
+			return out.err
+		}
+		if err := s.keep(ctx, p, out); err != nil {
+			return err
+		}
+	}
+	s.done++
+	if report := s.ix.opts.Progress; report != nil {
+		total := 0
+		if s.span.To != pg.MaxLSN && s.span.From.Valid() {
+			total = int(s.size.Number(s.span.To-1) - s.size.Number(s.span.From) + 1)
+		}
+		report(Progress{Segment: p.name, Done: s.done, Total: total, Bytes: s.result.Bytes, Cached: cached})
+	}
+	if p.stored {
+		s.pending = append(s.pending, p)
+		return nil
+	}
+	return s.settle(ctx, p)
+}
+
+// keep turns what a worker read into the position's choice, and falls back to
+// what is stored where the file turned out to be of no use.
+func (s *scan) keep(ctx context.Context, p *position, out *outcome) error {
+	if out.whole != nil && s.ix.caches {
+		if s.save = append(s.save, out.whole); len(s.save) >= saveBatch {
+			if err := s.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if out.head != nil {
+		c := &choice{head: out.head, contents: out.contents(), rung: RungWAL, part: p.job.part}
+		reason := s.fits(c)
+		if reason == "" {
+			p.choices = []*choice{c}
+			return nil
+		}
+		out.reason = reason
+	}
+	p.reason, p.stop = out.reason, out.stop
+	if err := s.lookUp(ctx, p); err != nil {
+		return err
+	}
+	s.ix.opts.Log.Debug("segment is of no use", "segment", p.name.Format(s.size), "reason", out.reason)
+	return nil
+}
+
+// saveBatch is how many segments are saved in one transaction.
+const saveBatch = 16
+
+func (s *scan) flush(ctx context.Context) error {
+	if len(s.save) == 0 {
+		return nil
+	}
+	err := s.ix.cache.Save(ctx, s.save...)
+	s.save = nil
+	return err
+}
