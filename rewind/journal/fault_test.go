@@ -2,12 +2,19 @@ package journal
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"forkpoint/rewind/target"
 	"forkpoint/rewind/target/faultfs"
+)
+
+// Many chances take long; one is enough to catch what is simply wrong.
+var (
+	failures = flag.Uint64("power-failures", 1, "power failures to try after each operation")
+	seed     = flag.Uint64("seed", 1, "seed of chance")
 )
 
 // newDisk makes the world on a disk in memory, all of it durable.
@@ -78,7 +85,7 @@ func TestFailEveryOperation(t *testing.T) {
 					}
 					for v, d := range variants(d, mode, uint64(n)) {
 						when := fmt.Sprintf("operation %d, %s, variant %d", n, faulty.Hit(), v)
-						w.mustRecover(t, when, d, before, after, rand.New(rand.NewPCG(uint64(n), uint64(v))))
+						w.mustRecover(t, when, d, before, after, rand.New(rand.NewPCG(*seed, uint64(n)<<16|uint64(v))))
 					}
 				}
 			})
@@ -88,11 +95,11 @@ func TestFailEveryOperation(t *testing.T) {
 
 // variants are the disks that a failed process may leave: as it stands, and
 // after power failures.
-func variants(d *faultfs.Disk, mode faultfs.Mode, seed uint64) []*faultfs.Disk {
+func variants(d *faultfs.Disk, mode faultfs.Mode, n uint64) []*faultfs.Disk {
 	list := []*faultfs.Disk{d}
 	if mode == faultfs.Kill {
-		for i := range uint64(3) {
-			list = append(list, d.Crash(rand.New(rand.NewPCG(seed, i))))
+		for i := range *failures {
+			list = append(list, d.Crash(rand.New(rand.NewPCG(*seed, n<<16|i))))
 		}
 	}
 	return list
@@ -134,7 +141,8 @@ func (w world) mustRecover(t *testing.T, when string, d *faultfs.Disk, before, a
 		if err := w.undo(t.Context(), again); err != nil {
 			t.Fatalf("%s: killed again in %d at %q: undo: %v", when, i, faulty.Hit(), err)
 		}
-		sameTree(t, fmt.Sprintf("%s: killed again in %d at %q: undo", when, i, faulty.Hit()),
-			before, w.snapshot(t, again, true))
+		when := fmt.Sprintf("%s: killed again in %d at %q: undo", when, i, faulty.Hit())
+		sameTree(t, when, before, w.snapshot(t, again, true))
+		sameTree(t, when+" and power failure", before, w.snapshot(t, again.Crash(chance), true))
 	}
 }
