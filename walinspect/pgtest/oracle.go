@@ -102,17 +102,13 @@ func (s *Server) PgChecksums() error {
 }
 
 // PgDumpAll is a dump of all databases, without what differs between servers
-// that hold the same: the current values of sequences, which a standby has as
+// that hold the same: unlogged tables, which a standby cannot read, the current values of sequences, which a standby has as
 // the log says and a primary as it gave them out (compare those with [Dump]),
 // and the random words that guard a dump against injection.
 func (s *Server) PgDumpAll() string {
 	s.t.Helper()
-	args := []string{"-d", s.ConnString()}
-	if s.Value("SELECT pg_is_in_recovery()") == "t" {
-		args = append(args, "--no-unlogged-table-data")
-	}
 	var kept strings.Builder
-	for line := range strings.Lines(s.must("pg_dumpall", args...)) {
+	for line := range strings.Lines(s.must("pg_dumpall", "-d", s.ConnString(), "--no-unlogged-table-data")) {
 		if !strings.HasPrefix(line, "SELECT pg_catalog.setval(") && !strings.HasPrefix(line, `\restrict `) && !strings.HasPrefix(line, `\unrestrict `) {
 			kept.WriteString(line)
 		}
