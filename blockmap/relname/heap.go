@@ -28,53 +28,38 @@ type heapReader struct {
 	versionDir string
 	blockSize  int
 	xacts      *xactLog
+	damage     []error // pages that were left out, the first of each file
 }
 
 // rows calls visit for every version of every row of a catalog. The row is
-// valid during the call. A page that makes no sense is left out and becomes
-// part of the error, which then does not end the reading.
+// valid during the call. A page that makes no sense is left out.
 func (h *heapReader) rows(ctx context.Context, rel pg.RelFileLocator, visit func(row, standing)) error {
-	var damage error
 	for segment := uint32(0); ; segment++ {
 		file := pg.RelFile{RelFork: pg.RelFork{RelFileLocator: rel}, Segment: segment}.Path(h.versionDir)
-		err := h.file(ctx, file, visit)
+		err := h.file(ctx, filepath.Join(h.dir, filepath.FromSlash(file)), visit)
 		if segment > 0 && errors.Is(err, fs.ErrNotExist) {
-			return damage
+			return nil
 		}
-		if page := (*pageError)(nil); errors.As(err, &page) {
-			damage = errors.Join(damage, err)
-		} else if err != nil {
-			return errors.Join(damage, err)
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// pageError is a page of a catalog that was left out.
-type pageError struct {
-	path  string
-	block int // in the file
-	err   error
-}
-
-func (e *pageError) Error() string { return fmt.Sprintf("%s block %d: %s", e.path, e.block, e.err) }
-
-// file reads one file of a catalog. It returns the first bad page after it has
-// read the others.
-func (h *heapReader) file(ctx context.Context, name string, visit func(row, standing)) error {
-	path := filepath.Join(h.dir, filepath.FromSlash(name))
+// file reads one file of a catalog.
+func (h *heapReader) file(ctx context.Context, path string, visit func(row, standing)) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close() // only read
-	var damage *pageError
-	page := make([]byte, h.blockSize)
+	page, damaged := make([]byte, h.blockSize), false
 	for block := 0; ; block++ {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		if _, err := io.ReadFull(f, page); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			break // a partial page at the end was never written to
+			return nil // a partial page at the end was never written to
 		} else if err != nil {
 			return err
 		}
@@ -83,9 +68,10 @@ func (h *heapReader) file(ctx context.Context, name string, visit func(row, stan
 			continue
 		}
 		if err := header.Check(h.blockSize); err != nil {
-			if damage == nil {
-				damage = &pageError{path, block, err}
+			if !damaged {
+				h.damage = append(h.damage, fmt.Errorf("%s block %d: %w", path, block, err))
 			}
+			damaged = true
 			continue
 		}
 		for t := range bufpage.Tuples(page) {
@@ -96,10 +82,6 @@ func (h *heapReader) file(ctx context.Context, name string, visit func(row, stan
 			visit(row(t.Data), s)
 		}
 	}
-	if damage != nil {
-		return damage
-	}
-	return nil
 }
 
 // standing decides whether a row version is current: its insertion committed

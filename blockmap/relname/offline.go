@@ -26,7 +26,7 @@ func Offline(ctx context.Context, d *datadir.Dir) (*Names, error) {
 	}
 	o := &offline{
 		dir:     d,
-		heap:    heapReader{d.Path(), d.VersionDir(), int(control.BlockSize), newXactLog(d.Path(), control)},
+		heap:    heapReader{dir: d.Path(), versionDir: d.VersionDir(), blockSize: int(control.BlockSize), xacts: newXactLog(d.Path(), control)},
 		columns: columnsOf(d.Major()),
 		names:   &Names{},
 	}
@@ -43,6 +43,9 @@ func Offline(ctx context.Context, d *datadir.Dir) (*Names, error) {
 			o.names.skipped = append(o.names.skipped, fmt.Errorf("read names of database %s: %w", db.name, err))
 		}
 	}
+	for _, err := range o.heap.damage {
+		o.names.skipped = append(o.names.skipped, fmt.Errorf("read names: %w", err))
+	}
 	return o.names, nil
 }
 
@@ -50,6 +53,7 @@ type offline struct {
 	dir     *datadir.Dir
 	heap    heapReader
 	columns columns
+	global  relMap // of the shared catalogs
 	names   *Names
 }
 
@@ -75,12 +79,12 @@ func (o *offline) relMap(dir string) (relMap, error) {
 
 // shared reads the lists of tablespaces and databases.
 func (o *offline) shared(ctx context.Context) ([]database, error) {
-	mapped, err := o.relMap("global")
-	if err != nil {
+	var err error
+	if o.global, err = o.relMap("global"); err != nil {
 		return nil, err
 	}
 	at := func(catalog pg.OID) pg.RelFileLocator {
-		return pg.RelFileLocator{Spc: pg.GlobalTablespace, Rel: mapped[catalog]}
+		return pg.RelFileLocator{Spc: pg.GlobalTablespace, Rel: o.global[catalog]}
 	}
 	if err := o.namesOf(ctx, at(tablespaceCatalog), o.names.tablespaces); err != nil {
 		return nil, err
@@ -115,40 +119,37 @@ func (o *offline) database(ctx context.Context, db database) error {
 	if err != nil {
 		return err
 	}
-	r := reader{db: db, mapped: mapped, classes: newest[class]{}}
+	r := reader{db: db, mapped: mapped, shared: o.global, schemas: map[pg.OID]string{}, owners: map[pg.OID]pg.OID{}}
 	own := func(file pg.RelFileNumber) pg.RelFileLocator {
 		return pg.RelFileLocator{Spc: db.tablespace, DB: db.oid, Rel: file}
 	}
-	damage := o.heap.rows(ctx, own(mapped[classCatalog]), func(row row, s standing) {
+	classes := newest[class]{}
+	err = o.heap.rows(ctx, own(mapped[classCatalog]), func(row row, s standing) {
 		c := o.columns.class(row)
-		r.classes.offer(c.oid, s, c)
+		classes.offer(c.oid, s, c)
 		r.versions = append(r.versions, c)
 	})
-	if len(r.versions) == 0 {
-		return damage
+	if err != nil {
+		return err
 	}
+	r.current = maps.Collect(classes.current())
 
-	current := maps.Collect(r.classes.current())
-	r.schemas = map[pg.OID]string{}
-	if err := o.namesOf(ctx, own(current[namespaceCatalog].file), r.schemas); err != nil {
+	if err := o.namesOf(ctx, own(r.current[namespaceCatalog].file), r.schemas); err != nil {
 		return err
 	}
 	indexes := newest[pg.OID]{}
-	err = o.heap.rows(ctx, own(current[indexCatalog].file), func(row row, s standing) {
+	err = o.heap.rows(ctx, own(r.current[indexCatalog].file), func(row row, s standing) {
 		indexes.offer(row.oid(0), s, row.oid(o.columns.indexTable))
 	})
 	if err != nil {
 		return err
 	}
-	r.owners = maps.Collect(indexes.current())
-	for _, c := range current {
+	maps.Insert(r.owners, indexes.current())
+	for _, c := range r.current {
 		if c.toast != 0 {
 			r.owners[c.toast] = c.oid
 		}
 	}
-	if r.shared, err = o.relMap("global"); err != nil {
-		return err
-	}
-	r.resolve(current, o.names)
-	return damage
+	r.resolve(o.names)
+	return nil
 }

@@ -36,7 +36,7 @@ type reader struct {
 	db       database
 	mapped   relMap
 	shared   relMap
-	classes  newest[class]
+	current  map[pg.OID]class  // of pg_class
 	versions []class           // of pg_class, current and former ones
 	schemas  map[pg.OID]string // current ones
 	owners   map[pg.OID]pg.OID // table of an index or TOAST table
@@ -44,10 +44,10 @@ type reader struct {
 
 // resolve puts the storage of all current relations into names, and then that
 // of former row versions, which stand behind.
-func (r *reader) resolve(current map[pg.OID]class, names *Names) {
-	for _, c := range current {
+func (r *reader) resolve(names *Names) {
+	for _, c := range r.current {
 		if at, has := r.storage(c); has {
-			names.add(at, r.name(c, current))
+			names.add(at, r.name(c))
 		}
 	}
 	for _, c := range r.versions {
@@ -55,7 +55,7 @@ func (r *reader) resolve(current map[pg.OID]class, names *Names) {
 			continue // mapped or without storage: the map has no former values
 		}
 		if at, has := r.storage(c); has {
-			name := r.name(c, current)
+			name := r.name(c)
 			name.Former = true
 			names.add(at, name)
 		}
@@ -83,7 +83,7 @@ func (r *reader) storage(c class) (pg.RelFileLocator, bool) {
 
 // name describes a relation. Its owner is the table that it serves in the end:
 // the index of a TOAST table belongs to the TOAST table's table.
-func (r *reader) name(c class, current map[pg.OID]class) Name {
+func (r *reader) name(c class) Name {
 	const unlogged = 'u'
 	n := Name{QualifiedName: r.qualified(c), OID: c.oid, Kind: c.kind, Unlogged: c.persistence == unlogged}
 	if owner := r.owners[c.oid]; owner != 0 {
@@ -91,7 +91,7 @@ func (r *reader) name(c class, current map[pg.OID]class) Name {
 			owner = table
 		}
 		n.Owner = owner
-		if table, known := current[owner]; known {
+		if table, known := r.current[owner]; known {
 			n.OwnerIs = r.qualified(table)
 		}
 	}
