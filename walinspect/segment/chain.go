@@ -6,6 +6,9 @@ import (
 	"io/fs"
 	"iter"
 	"strings"
+
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/pg"
 )
 
 // Chain is several sources in order; the first that has a file gives it.
@@ -30,35 +33,88 @@ func (c *Chain) String() string {
 	return strings.Join(names, ", ")
 }
 
-// Open asks one source after the other. An error other than that the file is
-// not there ends the search: a broken copy in an earlier source must not be
-// hidden by a later one.
+// Open asks one source after the other. A file that does not hold its segment,
+// because it was recycled or made ahead of use, and one put aside incomplete
+// give way to a better one further on. An error other than that the file is
+// not there ends the search: a broken copy must not be hidden by a later one.
 func (c *Chain) Open(ctx context.Context, name string) (*File, error) {
+	var second *File
 	for _, s := range c.sources {
 		f, err := s.Open(ctx, name)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return f, err
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			discard(second)
+			return nil, err
+		case holds(f, name) && !f.Partial:
+			discard(second)
+			return f, nil
+		case second == nil || holds(f, name) && !holds(second, name):
+			discard(second)
+			second = f
+		default:
+			discard(f)
 		}
+	}
+	if second != nil {
+		return second, nil
 	}
 	return nil, notFound(c, name)
 }
 
+func discard(f *File) {
+	if f != nil {
+		f.Close() // read only: nothing is lost if it fails
+	}
+}
+
+// holds tells whether a file begins with the page that a segment of that name
+// begins with. Of other files it knows nothing and says yes.
+func holds(f *File, name string) bool {
+	if !pg.IsSegmentName(name) {
+		return true
+	}
+	var head [walinspect.LongHeaderLen]byte
+	if n, _ := f.ReadAt(head[:], 0); n < len(head) {
+		return false
+	}
+	h, err := walinspect.DecodePageHeader(head[:])
+	if err != nil || !h.Long {
+		return false
+	}
+	want, err := pg.ParseSegmentName(name, h.SegmentSize)
+	return err == nil && h.Address == h.SegmentSize.Start(want.Number) && h.Timeline <= want.Timeline
+}
+
 // List yields what the sources have; a segment that several have, once, from
-// the first of them.
+// the first of them. Incomplete files come last, where there is nothing better.
 func (c *Chain) List(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		seen := map[string]bool{}
+		seen := map[pg.SegmentName]bool{}
+		var partial []Info
 		for _, s := range c.sources {
 			for info, err := range s.List(ctx) {
-				key := strings.SplitN(info.File, ".", 2)[0]
-				if err == nil && seen[key] {
-					continue
-				}
-				seen[key] = true
-				if !yield(info, err) || err != nil {
+				switch {
+				case err != nil:
+					yield(info, err)
 					return
+				case seen[info.Name]:
+				case info.Partial:
+					partial = append(partial, info)
+				default:
+					seen[info.Name] = true
+					if !yield(info, nil) {
+						return
+					}
 				}
 			}
+		}
+		for _, info := range partial {
+			if !seen[info.Name] && !yield(info, nil) {
+				return
+			}
+			seen[info.Name] = true
 		}
 	}
 }

@@ -1,19 +1,16 @@
 package segment
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
+	"slices"
 
-	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
 )
 
@@ -30,110 +27,93 @@ func NewDir(path string, size pg.SegmentSize) *Dir { return &Dir{path, size} }
 func (d *Dir) String() string { return d.path }
 
 // Open looks for the file under its own name, then with the suffixes of
-// compressed files, and last as a segment that was put aside incomplete: the
-// server never reads those, but what they hold is valid log.
+// compressed files, and last as a segment that was put aside incomplete.
 func (d *Dir) Open(_ context.Context, name string) (*File, error) {
-	if name != filepath.Base(name) {
-		return nil, fmt.Errorf("%q is not a file name", name)
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
-	for _, stem := range []string{name, name + ".partial"} {
-		for _, suffix := range append([]string{""}, codec.Suffixes()...) {
-			f, err := openFile(filepath.Join(d.path, stem+suffix), int64(d.size))
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			return f, err
+	for _, spelling := range spellings(name) {
+		f, err := openFile(filepath.Join(d.path, spelling), limitOf(name, d.size))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return f, err
+	}
+	for _, suffix := range foreignSuffixes {
+		if _, err := os.Lstat(filepath.Join(d.path, name+suffix)); err == nil {
+			return nil, fmt.Errorf("%s is compressed in a way that is not supported; give a restore_command for it", filepath.Join(d.path, name+suffix))
 		}
 	}
 	return nil, notFound(d, name)
 }
 
-// openFile opens one file, decompressed into memory where it is compressed. No
-// more than limit bytes are decompressed, so that a bomb does no harm.
-func openFile(path string, limit int64) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// checkName refuses names that lead out of a folder.
+func checkName(name string) error {
+	if name != filepath.Base(name) || name == "." || name == ".." || name == string(filepath.Separator) {
+		return fmt.Errorf("%q is not a file name", name)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		f.Close() // read only: nothing is lost if it fails
-		return nil, err
-	}
-	file := &File{ReaderAt: f, Closer: f, Path: path, Size: info.Size(), Identity: identity(info)}
-	var head [8]byte
-	n, _ := f.ReadAt(head[:], 0)
-	if codec.Detect(head[:n]) == codec.Plain {
-		return file, nil
-	}
-	defer f.Close() // read only
-	r, err := codec.Open(filepath.Base(path), f)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	defer r.Close() // read only
-	b, err := io.ReadAll(io.LimitReader(r, limit))
-	if err != nil {
-		return nil, fmt.Errorf("decompress %s: %w", path, err)
-	}
-	file.ReaderAt, file.Closer, file.Size = bytes.NewReader(b), io.NopCloser(nil), int64(len(b))
-	return file, nil
+	return nil
 }
 
-// identity is made of all that the file system changes when a file changes.
-func identity(info fs.FileInfo) string {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf("%d:%d:%d:%d.%d:%d.%d", st.Dev, st.Ino, st.Size,
-		st.Mtim.Sec, st.Mtim.Nsec, st.Ctim.Sec, st.Ctim.Nsec)
-}
-
-// List yields the segments in the order of their file names.
+// List yields the segments in the order of their names.
 func (d *Dir) List(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		entries, err := os.ReadDir(d.path)
+		found, err := listFolder(ctx, d.path, d.size, stem)
 		if err != nil {
 			yield(Info{}, err)
 			return
 		}
-		for _, e := range entries {
-			if err := context.Cause(ctx); err != nil {
-				yield(Info{}, err)
-				return
-			}
-			info, ok := d.info(e)
-			if ok && !yield(info, nil) {
+		for _, info := range found {
+			if !yield(info, nil) {
 				return
 			}
 		}
 	}
 }
 
-// info describes a directory entry; false for what is not a segment, or went
-// away meanwhile.
-func (d *Dir) info(e fs.DirEntry) (Info, bool) {
-	stem := e.Name()
-	i := Info{File: stem, Path: filepath.Join(d.path, stem)}
-	for _, suffix := range codec.Suffixes() {
-		if cut, found := strings.CutSuffix(stem, suffix); found {
-			stem, i.Compressed = cut, true
-			break
-		}
-	}
-	stem, i.Partial = pg.TrimPartial(stem)
-	name, err := pg.ParseSegmentName(stem, d.size)
+// listFolder describes the segment files in a folder. read takes the name of a
+// file apart; what it does not know is left out, and so is what went away
+// meanwhile. Of several files for one segment the best is kept.
+func listFolder(ctx context.Context, folder string, size pg.SegmentSize, read func(string) (stem string, compressed, partial bool)) ([]Info, error) {
+	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return Info{}, false
+		return nil, err
 	}
-	st, err := os.Stat(i.Path)
-	if err != nil || !st.Mode().IsRegular() {
-		return Info{}, false
+	var found []Info
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		i := Info{File: e.Name(), Path: filepath.Join(folder, e.Name())}
+		var name string
+		name, i.Compressed, i.Partial = read(e.Name())
+		if i.Name, err = pg.ParseSegmentName(name, size); err != nil {
+			continue
+		}
+		st, err := os.Stat(i.Path)
+		if err != nil || !st.Mode().IsRegular() {
+			continue
+		}
+		i.Size, i.ModTime, i.Identity = st.Size(), st.ModTime(), identity(st)
+		found = append(found, i)
 	}
-	i.Name, i.Size, i.ModTime, i.Identity = name, st.Size(), st.ModTime(), identity(st)
-	return i, true
+	slices.SortStableFunc(found, func(a, b Info) int {
+		return cmp.Or(compareNames(a.Name, b.Name), compareBool(a.Partial, b.Partial), compareBool(a.Compressed, b.Compressed))
+	})
+	return slices.CompactFunc(found, func(a, b Info) bool { return a.Name == b.Name }), nil
+}
+
+func compareNames(a, b pg.SegmentName) int {
+	return cmp.Or(cmp.Compare(a.Timeline, b.Timeline), cmp.Compare(a.Number, b.Number))
+}
+
+// compareBool sorts false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }

@@ -3,9 +3,9 @@ package segment
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/codec"
@@ -21,10 +21,10 @@ func Discover(ctx context.Context, folder string) (walinspect.Geometry, error) {
 	}
 	var last error
 	for _, e := range entries {
-		if err := context.Cause(ctx); err != nil {
-			return walinspect.Geometry{}, err
+		if ctx.Err() != nil {
+			return walinspect.Geometry{}, context.Cause(ctx)
 		}
-		if len(e.Name()) < 24 || !pg.IsSegmentName(e.Name()[:24]) || !walSuffix(e.Name()[24:]) {
+		if name, _, _ := stem(e.Name()); !pg.IsSegmentName(name) {
 			continue
 		}
 		g, err := DiscoverFile(filepath.Join(folder, e.Name()))
@@ -39,22 +39,21 @@ func Discover(ctx context.Context, folder string) (walinspect.Geometry, error) {
 	return walinspect.Geometry{}, fmt.Errorf("there is no WAL segment in %s", folder)
 }
 
-func walSuffix(s string) bool {
-	for _, suffix := range codec.Suffixes() {
-		s = strings.TrimSuffix(s, suffix)
-	}
-	return s == "" || s == ".partial"
-}
-
 // DiscoverFile reads the geometry from one segment file.
 func DiscoverFile(path string) (walinspect.Geometry, error) {
-	f, err := openFile(path, int64(pg.MaxSegmentSize))
+	f, _, err := openRegular(path)
 	if err != nil {
 		return walinspect.Geometry{}, err
 	}
-	defer f.Close() // read only
+	defer f.Close() // read only: nothing is lost if it fails
+	name, _ := trimPartial(filepath.Base(path))
+	r, err := codec.Open(name, f)
+	if err != nil {
+		return walinspect.Geometry{}, fmt.Errorf("decompress %s: %w", path, err)
+	}
+	defer r.Close() // read only
 	head := make([]byte, walinspect.LongHeaderLen)
-	if _, err := f.ReadAt(head, 0); err != nil {
+	if _, err := io.ReadFull(r, head); err != nil {
 		return walinspect.Geometry{}, fmt.Errorf("read %s: %w", path, err)
 	}
 	g, err := walinspect.DecodeGeometry(head)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
@@ -93,9 +94,10 @@ func (p *Pages) fill(at pg.LSN) error {
 // open opens segment n under the first of its timelines that has it.
 func (p *Pages) open(ctx context.Context, n uint64) error {
 	p.Close()
-	var missing error
+	var tried []string
 	for _, tli := range p.timelines(n) {
-		f, err := p.source.Open(ctx, p.size.Name(tli, n))
+		name := p.size.Name(tli, n)
+		f, err := p.source.Open(ctx, name)
 		if err == nil {
 			p.file, p.name, p.window = f, pg.SegmentName{Timeline: tli, Number: n}, nil
 			return nil
@@ -103,12 +105,12 @@ func (p *Pages) open(ctx context.Context, n uint64) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		missing = errors.Join(missing, err)
+		tried = append(tried, name)
 	}
-	if missing == nil {
-		missing = fmt.Errorf("no timeline of the path has segment %d: %w", n, fs.ErrNotExist)
+	if tried == nil {
+		return fmt.Errorf("no timeline of the path has segment %d: %w", n, fs.ErrNotExist)
 	}
-	return missing
+	return notFound(p.source, strings.Join(tried, " or "))
 }
 
 // File is the segment file that is open now, nil if none.

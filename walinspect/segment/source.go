@@ -3,7 +3,6 @@ package segment
 import (
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"time"
@@ -23,44 +22,33 @@ type Info struct {
 	Compressed bool
 }
 
-// Source is a place where WAL lies.
+// Source is a place where WAL lies. Its methods may be called from several
+// goroutines.
 type Source interface {
 	// Open opens a segment or history file by the name it has in pg_wal,
 	// without suffixes. The error matches fs.ErrNotExist where the source does
 	// not have it.
 	Open(ctx context.Context, name string) (*File, error)
-	// List yields the segments that there are, by name. A source that cannot
-	// tell yields nothing.
+	// List yields the segments that there are, each once: the file that Open
+	// would take. A source that cannot tell yields nothing.
 	List(ctx context.Context) iter.Seq2[Info, error]
 	// String names the source in messages.
 	String() string
 }
 
-// File is an open WAL file. What it reads is decompressed.
-type File struct {
-	io.ReaderAt
-	io.Closer
-	Path string
-	Size int64 // of the contents
-	// Identity changes whenever the file does; a reader that has seen it need
-	// not read again. It is empty where nothing of the kind is known.
-	Identity string
-}
-
-// Bytes reads the whole file.
-func (f *File) Bytes() ([]byte, error) {
-	b := make([]byte, f.Size)
-	n, err := f.ReadAt(b, 0)
-	if n == len(b) {
-		return b, nil
-	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return nil, fmt.Errorf("read %s: %w", f.Path, err)
-}
-
 // notFound is the error of a source that does not have a file.
 func notFound(s Source, name string) error {
 	return fmt.Errorf("%s is not in %s: %w", name, s, fs.ErrNotExist)
+}
+
+// maxHistory is more than any history file; the server reads them line by line
+// and a branch is one line.
+const maxHistory = 1 << 20
+
+// limitOf is how long the contents of the named file can be.
+func limitOf(name string, size pg.SegmentSize) int64 {
+	if pg.IsSegmentName(name) {
+		return int64(size)
+	}
+	return maxHistory
 }
