@@ -134,14 +134,18 @@ func (r *run) close() {
 }
 
 // index reads the target's log, as it was before any rewind, through the
-// catalog.
+// catalog: from what was set aside, the target, the places the caller named,
+// and, for what both sides share, the source.
 func (r *run) index() BlockIndex {
 	if r.blocks == nil {
-		wal := r.cfg.WAL
+		places := []segment.Source{r.cfg.WAL, sharedWAL{
+			read: r.cfg.Source.ReadFile, name: r.cfg.Source.String(),
+			fork: r.sit.fork.LSN, size: r.geometry().SegmentSize,
+		}}
 		if r.resumed != nil {
-			wal = segment.NewChain(keptWAL{r.journal.Dir(), r.resumed.kept}, wal)
+			places = append([]segment.Source{keptWAL{r.journal.Dir(), r.resumed.kept}}, places...)
 		}
-		r.blocks = r.cfg.NewIndex(wal)
+		r.blocks = r.cfg.NewIndex(segment.NewChain(places...))
 	}
 	return r.blocks
 }
