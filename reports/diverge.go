@@ -56,8 +56,11 @@ type DivergenceInput struct {
 	After          *Log                 // of the target, from the fork to its end
 	SourceAfter    *Log                 // of the source; nil where its log is not at hand
 	Rewind         *RewindCost          // of the files themselves; nil to count blocks only
-	Names          func(pg.RelFileLocator) (pg.QualifiedName, bool)
+	Names          Names
 }
+
+// Names finds what is known of a relation by its storage.
+type Names func(pg.RelFileLocator) (RelationName, bool)
 
 // Diverge judges what was gathered.
 func Diverge(in DivergenceInput) *Divergence {
@@ -133,6 +136,7 @@ func (d *Divergence) relations(in DivergenceInput) {
 		source = in.SourceAfter.Touched
 	}
 	d.Relations = []RelationChange{}
+	changed := map[pg.RelFileLocator]bool{}
 	for rf, entry := range all.All() {
 		pre, _ := before.Get(rf)
 		post, since := in.After.Touched.Get(rf)
@@ -144,7 +148,8 @@ func (d *Divergence) relations(in DivergenceInput) {
 		if post.IsCut() {
 			r.CutTo = &post.Limit
 		}
-		if since {
+		if since && rf.Rel != 0 && !changed[rf.RelFileLocator] {
+			changed[rf.RelFileLocator] = true
 			d.Blocks.Relations++
 		}
 		d.Blocks.SinceRedo += r.SinceRedo
@@ -158,7 +163,7 @@ func (d *Divergence) relations(in DivergenceInput) {
 	})
 }
 
-func nameOf(names func(pg.RelFileLocator) (pg.QualifiedName, bool), rel pg.RelFileLocator) *pg.QualifiedName {
+func nameOf(names Names, rel pg.RelFileLocator) *RelationName {
 	if names == nil {
 		return nil
 	}
@@ -192,7 +197,7 @@ func (d *Divergence) cost(in DivergenceInput) {
 }
 
 // events lists what the target did to files since the fork.
-func events(log *Log, names func(pg.RelFileLocator) (pg.QualifiedName, bool)) []Event {
+func events(log *Log, names Names) []Event {
 	list := []Event{}
 	for _, e := range log.Events {
 		out := Event{Kind: e.Kind, LSN: e.LSN, XID: e.XID}

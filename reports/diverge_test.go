@@ -69,11 +69,11 @@ func exampleInput() DivergenceInput {
 			Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3000140, XID: 736, Time: at(20)}},
 			End:   EndOfWAL{LSN: 0x3000178, Reason: "clean-end", Natural: true},
 		},
-		Names: func(rel pg.RelFileLocator) (pg.QualifiedName, bool) {
+		Names: func(rel pg.RelFileLocator) (RelationName, bool) {
 			if rel != heapFork.RelFileLocator {
-				return pg.QualifiedName{}, false
+				return RelationName{}, false
 			}
-			return pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, true
+			return RelationName{QualifiedName: pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, Kind: "table"}, true
 		},
 	}
 }

@@ -92,7 +92,8 @@ type CommonCheckpoint struct {
 }
 
 // BlockTotals counts blocks of the target over all relations and forks. Blocks
-// that a cut took away without a record naming them are not counted.
+// that a cut took away without a record naming them are not counted; Relations
+// holds also those that were only made, cut or dropped.
 type BlockTotals struct {
 	SinceRedo uint64 `json:"since_redo"`
 	SinceFork uint64 `json:"since_fork"`
@@ -101,17 +102,25 @@ type BlockTotals struct {
 	Both      uint64 `json:"both_since_fork"`   // touched by both
 }
 
+// RelationName is what people call a relation.
+type RelationName struct {
+	pg.QualifiedName
+	Kind   string            `json:"kind,omitempty"`   // table, index, ...
+	Owner  *pg.QualifiedName `json:"owner,omitempty"`  // the table that an index or TOAST table serves
+	Former bool              `json:"former,omitempty"` // the name is of a row version that does not count any more
+}
+
 // RelationChange is what happened to one fork of a relation on the target.
 type RelationChange struct {
 	pg.RelFork
-	Name      *pg.QualifiedName `json:"name,omitempty"`
-	SinceRedo uint64            `json:"blocks_since_redo"`
-	SinceFork uint64            `json:"blocks_since_fork"`
-	Restored  uint64            `json:"blocks_restored_by_replay"` // of those touched only before the fork
-	Source    uint64            `json:"blocks_source"`             // touched by the source since the fork
-	Both      uint64            `json:"blocks_both"`
-	CutTo     *pg.BlockNumber   `json:"cut_to,omitempty"` // lowest length since the fork; 0 if made or dropped
-	Activity  Activity          `json:"activity"`         // since the fork
+	Name      *RelationName   `json:"name,omitempty"`
+	SinceRedo uint64          `json:"blocks_since_redo"`
+	SinceFork uint64          `json:"blocks_since_fork"`
+	Restored  uint64          `json:"blocks_restored_by_replay"` // of those touched only before the fork
+	Source    uint64          `json:"blocks_source"`             // touched by the source since the fork
+	Both      uint64          `json:"blocks_both"`
+	CutTo     *pg.BlockNumber `json:"cut_to,omitempty"` // lowest length since the fork; 0 if made or dropped
+	Activity  Activity        `json:"activity"`         // since the fork
 }
 
 // Activity counts what records did.
@@ -132,7 +141,7 @@ type Event struct {
 	LSN      pg.LSN             `json:"lsn"`
 	XID      pg.XID             `json:"xid,omitempty"`
 	Relation *pg.RelFileLocator `json:"relation,omitempty"`
-	Name     *pg.QualifiedName  `json:"name,omitempty"`
+	Name     *RelationName      `json:"name,omitempty"`
 	Blocks   *pg.BlockNumber    `json:"blocks,omitempty"` // length after a truncation
 	Detail   string             `json:"detail,omitempty"`
 }

@@ -58,7 +58,7 @@ func (d *Divergence) summary() string {
 		s += fmt.Sprintf(", made between %s and %s (%s)", stamp(t.First), stamp(t.Last), t.Last.Sub(t.First).Round(time.Second))
 	}
 	return s + fmt.Sprintf(". They and all else since the fork changed %s of %s. A rewind throws these changes away.",
-		count(int(d.Blocks.SinceFork), "block", "blocks"), count(d.Blocks.Relations, "relation fork", "relation forks"))
+		count(int(d.Blocks.SinceFork), "block", "blocks"), count(d.Blocks.Relations, "relation", "relations"))
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
@@ -179,8 +179,8 @@ func (d *Divergence) relationTable() Table {
 		{"inserted", true}, {"updated", true}, {"deleted", true}, {"note", false}}, Empty: "None was changed."}
 	left := 0
 	for _, r := range d.Relations {
-		if r.SinceFork == 0 && r.CutTo == nil && r.SinceRedo == 0 {
-			continue
+		if r.SinceRedo == 0 && (r.CutTo == nil || r.Fork != pg.MainFork) {
+			continue // a side fork that came or went with its relation
 		}
 		if len(t.Rows) == maxRows {
 			left++
@@ -190,7 +190,7 @@ func (d *Divergence) relationTable() Table {
 		t.Rows = append(t.Rows, []any{relationName(r.Name, r.RelFork), Count(r.SinceFork), Count(r.SinceRedo), Count(r.Restored),
 			Count(r.Both), Count(a.Inserts), Count(a.Updates + a.HotUpdates), Count(a.Deletes), cutNote(r.CutTo)})
 	}
-	t.Footer = []any{fmt.Sprintf("%d forks", len(d.Relations)), Count(d.Blocks.SinceFork), Count(d.Blocks.SinceRedo)}
+	t.Footer = []any{"all", Count(d.Blocks.SinceFork), Count(d.Blocks.SinceRedo)}
 	for len(t.Footer) < len(t.Columns) {
 		t.Footer = append(t.Footer, "")
 	}
@@ -212,24 +212,33 @@ func cutNote(limit *pg.BlockNumber) string {
 }
 
 // relationName is what people call a relation, its locator where nobody knows.
-func relationName(name *pg.QualifiedName, rf pg.RelFork) string {
-	if rf.Rel == 0 {
+func relationName(name *RelationName, rf pg.RelFork) string {
+	switch {
+	case rf.Rel == 0:
 		return fmt.Sprintf("database %d in tablespace %d", rf.DB, rf.Spc)
-	}
-	if name == nil || name.Relation == "" {
+	case name == nil || name.Relation == "":
 		return rf.String()
 	}
-	s := name.Relation
-	if name.Schema != "" {
-		s = name.Schema + "." + s
-	}
+	s := qualified(name.QualifiedName)
 	if name.Database != "" {
 		s = name.Database + ": " + s
 	}
 	if rf.Fork != pg.MainFork {
 		s += " (" + rf.Fork.String() + ")"
 	}
+	if name.Kind == "toast table" && name.Owner != nil {
+		s += " of " + qualified(*name.Owner)
+	}
 	return s
+}
+
+// qualified leaves out the two schemas that everybody expects.
+func qualified(name pg.QualifiedName) string {
+	switch name.Schema {
+	case "", "public", "pg_catalog":
+		return name.Relation
+	}
+	return name.Schema + "." + name.Relation
 }
 
 func (d *Divergence) eventTable() Table {

@@ -65,14 +65,14 @@ func (a *app) show(format render.Format, r reports.Report) error {
 
 // catalogPath decides which catalog file is meant: the flag, the environment,
 // the state directory beside the data directory, the working directory.
-func (a *app) catalogPath(flag, pgdata string) string {
+func (a *app) catalogPath(flag, state, pgdata string) string {
 	switch {
 	case flag != "":
 		return flag
 	case a.env("FORKPOINT_CATALOG") != "":
 		return a.env("FORKPOINT_CATALOG")
-	case pgdata != "":
-		return filepath.Join(stateDir("", pgdata), "catalog.db")
+	case state != "" || pgdata != "":
+		return filepath.Join(stateDir(state, pgdata), "catalog.db")
 	}
 	return "forkpoint.db"
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"forkpoint/reports/render"
+	"forkpoint/rewind"
+	"forkpoint/rewind/source"
 )
 
 // status is what the process ends with.
@@ -79,33 +81,42 @@ func (e *hintedError) Error() string { return e.err.Error() }
 func (e *hintedError) Unwrap() error { return e.err }
 func (e *hintedError) Hint() string  { return e.hint }
 
-// statusOf maps an error to the exit status. Lower packages say what kind of
-// failure theirs is by a method, so that this table needs none of their types.
-// A broken-off rewind comes before everything else: whatever stopped it, what
-// matters is that the target needs a person or a script to go on.
+// refusedError is a precondition that only a person can change.
+type refusedError struct {
+	err  error
+	hint string
+}
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+func (e *refusedError) Hint() string  { return e.hint }
+
+// statusOf maps an error to the exit status. A broken-off rewind comes before
+// everything else: whatever stopped it, what matters is that the target needs
+// a person or a script to go on.
 func statusOf(err error) status {
 	var (
-		interrupted interface{ Interrupted() bool }
+		interrupted *rewind.InterruptedError
 		cancelled   *cancelledError
 		usage       *usageError
-		refused     interface{ Refused() bool }
-		transient   interface{ Transient() bool }
+		refused     *refusedError
+		grants      *source.GrantError
 	)
 	switch {
 	case err == nil:
 		return statusDone
 	case errors.Is(err, errFindings):
 		return statusFindings
-	case errors.As(err, &interrupted) && interrupted.Interrupted():
+	case errors.As(err, &interrupted):
 		return statusInterrupted
 	case errors.As(err, &cancelled), errors.Is(err, context.Canceled):
 		return statusCancelled
 	case errors.As(err, &usage):
 		return statusUsage
-	case errors.As(err, &refused) && refused.Refused():
-		return statusRefused
-	case errors.As(err, &transient) && transient.Transient():
+	case errors.Is(err, source.ErrTransient), errors.Is(err, source.ErrTimeLimit):
 		return statusTransient
+	case rewind.IsRefusal(err), errors.As(err, &refused), errors.As(err, &grants), errors.Is(err, source.ErrRunning):
+		return statusRefused
 	}
 	return statusError
 }

@@ -8,15 +8,10 @@ import (
 	"testing"
 
 	"forkpoint/reports"
+	"forkpoint/rewind"
+	"forkpoint/rewind/source"
 	"forkpoint/walinspect"
 )
-
-type kindOfError struct{ interrupted, refused, transient bool }
-
-func (e *kindOfError) Error() string     { return "x" }
-func (e *kindOfError) Interrupted() bool { return e.interrupted }
-func (e *kindOfError) Refused() bool     { return e.refused }
-func (e *kindOfError) Transient() bool   { return e.transient }
 
 func TestStatusOf(t *testing.T) {
 	cancelled := &cancelledError{signal: syscall.SIGTERM}
@@ -30,12 +25,15 @@ func TestStatusOf(t *testing.T) {
 		{"usage", fmt.Errorf("x: %w", usagef("y")), statusUsage},
 		{"usage with a hint", &hintedError{usagef("y"), "z"}, statusUsage},
 		{"findings", errFindings, statusFindings},
-		{"refused", fmt.Errorf("x: %w", &kindOfError{refused: true}), statusRefused},
-		{"transient", fmt.Errorf("x: %w", &kindOfError{transient: true}), statusTransient},
+		{"refused by us", fmt.Errorf("x: %w", &refusedError{err: errors.New("y")}), statusRefused},
+		{"refused by the preflight", fmt.Errorf("x: %w", &rewind.PreflightError{Check: rewind.CheckRunning}), statusRefused},
+		{"grants are missing", &source.GrantError{}, statusRefused},
+		{"source is in use", fmt.Errorf("x: %w", source.ErrRunning), statusRefused},
+		{"connection lost", fmt.Errorf("x: %w", &source.TransientError{Err: errors.New("y")}), statusTransient},
+		{"connection lost in the middle of a rewind", &rewind.InterruptedError{Err: &source.TransientError{Err: errors.New("y")}}, statusInterrupted},
 		{"signal", fmt.Errorf("x: %w", cancelled), statusCancelled},
 		{"context", context.Canceled, statusCancelled},
-		{"a signal in the middle of a rewind", errors.Join(&kindOfError{interrupted: true}, cancelled), statusInterrupted},
-		{"methods that say no", &kindOfError{}, statusError},
+		{"a signal in the middle of a rewind", &rewind.InterruptedError{Err: cancelled}, statusInterrupted},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

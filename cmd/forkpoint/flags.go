@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,33 @@ func (f *timelineFlag) String() string {
 		return ""
 	}
 	return pg.TimelineID(*f).String()
+}
+
+// sizeFlag is a number of bytes, with or without a unit. As in PostgreSQL's
+// settings every unit is a power of 1024.
+type sizeFlag uint64
+
+var sizeUnits = map[string]uint64{"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+
+func (f *sizeFlag) Set(s string) error {
+	digits := strings.TrimRight(s, "kKmMgGtTiIbB ")
+	unit := strings.ToUpper(strings.TrimSpace(s[len(digits):]))
+	factor, known := sizeUnits[strings.Replace(unit, "IB", "B", 1)]
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if !known || err != nil || n > math.MaxInt64/factor {
+		return fmt.Errorf("want a size such as 512kB, 16MB or 1GB")
+	}
+	*f = sizeFlag(n * factor)
+	return nil
+}
+
+func (f *sizeFlag) Type() string { return "SIZE" }
+
+func (f *sizeFlag) String() string {
+	if *f == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%dB", uint64(*f))
 }
 
 // durationFlag is a time span; a plain number counts seconds, as in the
@@ -176,6 +204,7 @@ func addFormat(fs *pflag.FlagSet, format pflag.Value) {
 var (
 	_ pflag.Value = (*lsnFlag)(nil)
 	_ pflag.Value = (*timelineFlag)(nil)
+	_ pflag.Value = (*sizeFlag)(nil)
 	_ pflag.Value = (*durationFlag)(nil)
 	_ pflag.Value = (*rmgrFlag)(nil)
 	_ pflag.Value = (*relationFlag)(nil)

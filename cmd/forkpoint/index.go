@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"forkpoint/blockmap/indexer"
+	"forkpoint/reports"
+	"forkpoint/reports/render"
+	"forkpoint/store"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/timeline"
+)
+
+type indexOptions struct {
+	place    string
+	catalog  string
+	stateDir string
+	jobs     int
+	progress bool
+	format   render.Format
+	failOn   reports.Severity
+}
+
+func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.catalog, "catalog", "", "catalog `file`, made when missing (default $FORKPOINT_CATALOG, else catalog.db in the state directory of PGDATA, else forkpoint.db)")
+	fs.StringVar(&o.stateDir, "state-dir", "", "`folder` of the catalog (default PGDATA.forkpoint)")
+	fs.IntVarP(&o.jobs, "jobs", "j", 2, "`number` of segments to read at a time")
+	fs.BoolVarP(&o.progress, "progress", "P", false, "show progress where stderr is no terminal")
+	fs.Var(&o.failOn, "fail-on", "exit with status 3 at this `severity` or above: notice, warning or damage")
+	addFormat(fs, &o.format)
+}
+
+func newIndexCommand(app *app) *cobra.Command {
+	opts := indexOptions{format: render.Text, failOn: reports.Damage}
+	cmd := &cobra.Command{
+		Use:   "index [flags] PGDATA|FOLDER",
+		Short: "Read WAL into the catalog",
+		Long: `Read the WAL of a data directory or of a folder of segments into the catalog:
+what each segment touched, its checkpoints, commits and file events. Later
+reports and rewinds ask the catalog, also when the segments are gone.
+
+A segment that is in the catalog and has not changed is not read again. Every
+record is verified; a segment that is missing or damaged is a gap in the
+catalog, never a guess. A running server does no harm.
+
+Run it now and then on a primary, at least once per checkpoint interval, and a
+later rewind does not depend on what pg_wal still holds.`,
+		Example: `  forkpoint index /var/lib/postgresql/15/main
+  forkpoint index /backup/archive --catalog /var/lib/forkpoint/main.db -j 4`,
+		Args: wantArgs(1, 1, "one data directory or folder"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.place = args[0]
+			if opts.jobs < 1 {
+				return usagef("--jobs %d: want at least 1", opts.jobs)
+			}
+			return runIndex(cmd.Context(), app, opts)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+func runIndex(ctx context.Context, app *app, opts indexOptions) error {
+	place, err := openIndexPlace(ctx, opts.place)
+	if err != nil {
+		return err
+	}
+	file := app.catalogPath(opts.catalog, opts.stateDir, place.pgdata)
+	catalog, err := openCatalog(ctx, app, file, true)
+	if err != nil {
+		return err
+	}
+	defer catalog.Close() // saves were committed as they were made
+
+	progress := app.progress(opts.progress)
+	defer progress.end()
+	report := &reports.Indexing{Catalog: catalog.Path(), Place: opts.place, Cluster: place.cluster}
+	if err := place.saveHistories(ctx, catalog); err != nil {
+		return err
+	}
+	for _, tli := range place.timelines() {
+		t, err := place.index(ctx, newIndexer(catalog, place.source, place.geometry, opts.jobs, progress), tli, progress)
+		if err != nil {
+			return fmt.Errorf("index timeline %d of %s: %w", tli, opts.place, err)
+		}
+		report.Timelines = append(report.Timelines, t)
+	}
+	progress.end()
+	report.Judge()
+	if err := app.show(opts.format, report); err != nil {
+		return err
+	}
+	if report.Worst() >= opts.failOn {
+		return errFindings
+	}
+	return nil
+}
+
+// indexPlace is a folder whose segments are to be indexed.
+type indexPlace struct {
+	pgdata   string // "" for a folder that is no data directory
+	source   segment.Source
+	geometry walinspect.Geometry
+	cluster  reports.Cluster
+	tree     *timeline.Tree
+	files    []reports.HistoryFile
+	segments map[pg.TimelineID]uint64 // lowest number of each
+}
+
+func openIndexPlace(ctx context.Context, path string) (*indexPlace, error) {
+	p := &indexPlace{segments: map[pg.TimelineID]uint64{}}
+	folder := path
+	dir, err := datadir.Open(path)
+	switch {
+	case err == nil:
+		control, err := dir.Control()
+		if err != nil {
+			return nil, err
+		}
+		folder, p.pgdata = filepath.Join(path, "pg_wal"), path
+		p.geometry = geometryOf(control)
+		p.cluster = clusterOf(control)
+	case errors.Is(err, datadir.ErrNotDataDir) && !looksLikeDataDir(path):
+		if p.geometry, err = segment.Discover(ctx, folder); err != nil {
+			return nil, fmt.Errorf("index: %w", err)
+		}
+		p.cluster = reports.Cluster{SystemID: p.geometry.SystemID, SegmentSize: p.geometry.SegmentSize}
+	default:
+		return nil, err
+	}
+	p.source = segment.NewDir(folder, p.geometry.SegmentSize)
+	if err := p.listSegments(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.readHistories(folder)
+}
+
+func clusterOf(c *pgcontrol.Control) reports.Cluster {
+	return reports.Cluster{SystemID: c.SystemID, Major: c.Major, BlockSize: c.BlockSize, SegmentSize: c.SegmentSize}
+}
+
+func (p *indexPlace) listSegments(ctx context.Context) error {
+	for info, err := range p.source.List(ctx) {
+		if err != nil {
+			return fmt.Errorf("list WAL: %w", err)
+		}
+		lowest, seen := p.segments[info.Name.Timeline]
+		if !seen || info.Name.Number < lowest {
+			p.segments[info.Name.Timeline] = info.Name.Number
+		}
+	}
+	return nil
+}
+
+// readHistories reads the history files beside the segments. One that a server
+// would refuse is an error: where its timeline begins cannot be known.
+func (p *indexPlace) readHistories(folder string) error {
+	var place reports.HistoryPlace
+	if err := readHistoryFolder(&place, folder); err != nil {
+		return err
+	}
+	var histories []*timeline.History
+	for _, f := range place.Files {
+		tli, isName := pg.ParseHistoryName(filepath.Base(f.Path))
+		if !isName {
+			continue
+		}
+		if f.Err != nil {
+			return fmt.Errorf("read history: %w", f.Err)
+		}
+		h, err := timeline.Parse(tli, f.Content)
+		if err != nil {
+			return &hintedError{fmt.Errorf("%s: %w", folder, err), "look at it with forkpoint history " + folder}
+		}
+		histories = append(histories, h)
+		p.files = append(p.files, f)
+	}
+	p.tree = timeline.NewTree(histories...)
+	return nil
+}
+
+func (p *indexPlace) saveHistories(ctx context.Context, catalog *store.Catalog) error {
+	for _, f := range p.files {
+		tli, _ := pg.ParseHistoryName(filepath.Base(f.Path))
+		seen := time.Now().UTC()
+		if info, err := os.Stat(f.Path); err == nil {
+			seen = info.ModTime().UTC()
+		}
+		h := store.HistoryFile{SystemID: p.geometry.SystemID, Timeline: tli, Content: f.Content, Seen: seen}
+		if err := catalog.SaveHistory(ctx, h); err != nil {
+			return fmt.Errorf("save %s: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+// timelines lists those that have segments, in order.
+func (p *indexPlace) timelines() []pg.TimelineID { return slices.Sorted(maps.Keys(p.segments)) }
+
+// index reads what there is of one timeline, to its own end: a branch that was
+// left behind is what a rewind will ask for.
+func (p *indexPlace) index(ctx context.Context, ix *indexer.Indexer, tli pg.TimelineID, progress *progress) (reports.IndexedTimeline, error) {
+	path, known := p.tree.Path(tli)
+	if !known {
+		path = timeline.SingleTimeline(tli)
+	}
+	progress.begin(fmt.Sprintf("indexing timeline %d", tli), 0)
+	span := pg.Span{From: p.geometry.SegmentSize.Start(p.segments[tli]), To: pg.MaxLSN}
+	r, err := ix.Index(ctx, path, span)
+	if err != nil {
+		return reports.IndexedTimeline{}, err
+	}
+	span.To = max(r.End, span.From)
+	return reports.IndexedTimeline{Timeline: tli, Span: span, Read: r.Read, Skipped: r.Segments - r.Read, Bytes: r.Bytes,
+		Records: r.Records, Gaps: gapsOf(r), End: endOf(r)}, nil
+}
+
+func gapsOf(r *indexer.Result) []reports.Gap {
+	gaps := []reports.Gap{}
+	for _, g := range r.Gaps {
+		gaps = append(gaps, reports.Gap{Span: g.Span, Reason: g.Reason})
+	}
+	return gaps
+}
+
+func endOf(r *indexer.Result) reports.EndOfWAL {
+	return reports.EndOfWAL{LSN: r.End, Reason: string(r.Stop), Natural: r.Stop.EndOfWAL() || r.Stop == walinspect.StopLimit, Detail: r.StopDetail}
+}

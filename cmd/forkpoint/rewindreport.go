@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"forkpoint/reports"
+	"forkpoint/rewind"
+	"forkpoint/rewind/plan"
+)
+
+// maxActions is how many files of a plan people are shown; JSON has all.
+const maxActions = 40
+
+// rewindReport shows what a rewind did or would do. Its JSON is the result.
+type rewindReport struct {
+	*rewind.Result
+	target string
+	undone bool
+}
+
+// Worst is nothing: what stands in the way of a rewind is an error.
+func (r *rewindReport) Worst() reports.Severity { return reports.None }
+
+// Document is the result for people.
+func (r *rewindReport) Document() reports.Document {
+	sections := []reports.Section{{Parts: []reports.Part{reports.Text(r.summary())}}}
+	if p := r.Plan; p != nil {
+		sections[0].Parts = append(sections[0].Parts, planFacts(p))
+		sections = append(sections, reports.Section{Title: r.title("What would be done", "What was done"), Parts: []reports.Part{planKinds(p)}})
+		if r.DryRun {
+			sections = append(sections, reports.Section{Title: "Files, in the order of execution", Parts: []reports.Part{planFiles(p)}})
+		}
+		sections = append(sections, lostAndKept(p)...)
+	}
+	if len(r.Notes) > 0 {
+		sections = append(sections, reports.Section{Title: "Note", Parts: []reports.Part{reports.Text(strings.Join(r.Notes, "\n"))}})
+	}
+	if next := r.next(); next != "" {
+		sections = append(sections, reports.Section{Title: "Next", Parts: []reports.Part{reports.Text(next)}})
+	}
+	return reports.Document{Sections: sections}
+}
+
+func (r *rewindReport) title(dry, done string) string {
+	if r.DryRun {
+		return dry
+	}
+	return done
+}
+
+func (r *rewindReport) summary() string {
+	switch {
+	case r.undone && !r.Needed:
+		return "Nothing to undo: " + r.Why + "."
+	case r.undone:
+		return fmt.Sprintf("The rewind is undone: %s is as it was before.", r.target)
+	case !r.Needed:
+		return "No rewind is needed: " + r.Why + "."
+	case r.DryRun:
+		return fmt.Sprintf("%s would be rewound to the fork. Nothing was changed.", r.target)
+	case r.Resumed:
+		return fmt.Sprintf("The rewind that was interrupted is finished: %s can follow the source.", r.target)
+	}
+	return fmt.Sprintf("Done: %s can follow the source.", r.target)
+}
+
+// next says what to type.
+func (r *rewindReport) next() string {
+	switch {
+	case r.DryRun && r.Needed:
+		return "Run the same command without --dry-run. See what would be lost with forkpoint report first."
+	case r.undone || r.DryRun || !r.Needed:
+		return ""
+	}
+	var lines []string
+	if r.Recovery {
+		lines = append(lines, "Start the server. It comes up as a standby of the source.")
+	} else {
+		lines = append(lines, "Make it a standby (standby.signal and primary_conninfo, or --write-recovery-conf next time), then start the server. Without that it would come up as a primary of its own.")
+	}
+	if r.Journal != "" {
+		lines = append(lines, fmt.Sprintf("What was overwritten or removed is in %s. Until the server is started, forkpoint rewind --undo -D %s puts it back.", r.Journal, r.target))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func planFacts(p *plan.Plan) reports.Facts {
+	t := p.Totals
+	return reports.Facts{
+		{Name: "fork point", Value: p.Fork.LSN, Note: fmt.Sprintf("end of timeline %d in common; the target's WAL ends at %s", p.Fork.Timeline, p.TargetEnd)},
+		{Name: "last common checkpoint", Value: p.Checkpoint.LSN, Note: fmt.Sprintf("redo %s, timeline %d", p.Checkpoint.Redo, p.Checkpoint.Timeline)},
+		{Name: "to copy, at most", Value: reports.Bytes(t.Copied), Note: "of " + bytesText(t.SourceSize) + " at the source"},
+		{Name: "relation data", Value: reports.Bytes(t.RelationData), Note: fmt.Sprintf("%d blocks; %d were touched since redo", t.Blocks, t.Classic)},
+		{Name: "blocks touched after the fork", Value: reports.Count(t.Why.After)},
+		{Name: "blocks not restored by replay", Value: reports.Count(t.Why.Unproven), Note: "touched between redo and fork"},
+		{Name: "blocks with unlogged hints", Value: reports.Count(t.Why.Hinted), Note: "possibly; of transactions open at the fork"},
+		{Name: "blocks left to replay", Value: reports.Count(t.Why.Spared)},
+		{Name: "WAL for replay", Value: reports.Bytes(t.WAL)},
+		{Name: "other files", Value: reports.Bytes(t.Other), Note: "compared, and copied where they differ"},
+		{Name: "set aside", Value: reports.Bytes(t.SetAside), Note: "leaves the data directory, kept as evidence"},
+		{Name: "old bytes to keep, at most", Value: reports.Bytes(t.PreImages)},
+	}
+}
+
+func bytesText(n int64) string {
+	const mb = 1 << 20
+	if n >= 10*mb {
+		return fmt.Sprintf("%d MB", n/mb)
+	}
+	return fmt.Sprintf("%d kB", n>>10)
+}
+
+// planKinds sums the actions up by kind.
+func planKinds(p *plan.Plan) reports.Table {
+	t := reports.Table{Columns: []reports.Column{{Title: "action"}, {Title: "files", Right: true}, {Title: "bytes at the source", Right: true}, {Title: "bytes at the target", Right: true}}, Empty: "Nothing."}
+	for i := 0; i < len(p.Actions); {
+		kind, files, size, old := p.Actions[i].Kind, 0, int64(0), int64(0)
+		for ; i < len(p.Actions) && p.Actions[i].Kind == kind; i++ {
+			files++
+			size += p.Actions[i].Size
+			old += p.Actions[i].TargetSize
+		}
+		t.Rows = append(t.Rows, []any{kind.String(), reports.Count(files), reports.Bytes(size), reports.Bytes(old)})
+	}
+	return t
+}
+
+// planFiles lists the actions one by one.
+func planFiles(p *plan.Plan) reports.Table {
+	t := reports.Table{Columns: []reports.Column{{Title: "action"}, {Title: "file"}, {Title: "blocks", Right: true}, {Title: "size", Right: true}, {Title: "why"}}}
+	left := 0
+	for _, a := range p.Actions {
+		if len(t.Rows) == maxActions {
+			left++
+			continue
+		}
+		row := []any{a.Kind.String(), a.Path, nil, reports.Bytes(max(a.Size, 0)), string(a.Reason)}
+		if a.Blocks != nil {
+			row[2] = reports.Count(a.Blocks.Len())
+		}
+		if a.Size != a.TargetSize && a.Kind == plan.Blocks {
+			row[4] = fmt.Sprintf("%s, was %s", a.Reason, bytesText(a.TargetSize))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if left > 0 {
+		t.Note = fmt.Sprintf("%d more; --format json has all.", left)
+	}
+	return t
+}
+
+func lostAndKept(p *plan.Plan) []reports.Section {
+	var sections []reports.Section
+	if len(p.LostSlots) > 0 {
+		sections = append(sections, reports.Section{Title: "Replication slots that the target loses", Parts: []reports.Part{reports.Text(strings.Join(p.LostSlots, ", "))}})
+	}
+	if len(p.Kept) > 0 {
+		sections = append(sections, reports.Section{Title: "Files that stay as the target has them", Parts: []reports.Part{reports.Text(strings.Join(p.Kept, ", "))}})
+	}
+	return sections
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"forkpoint/blockmap"
+	"forkpoint/blockmap/indexer"
+	"forkpoint/reports"
+	"forkpoint/rewind"
+	"forkpoint/rewind/plan"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/timeline"
+)
+
+// doRewind opens both ends and rewinds, or with --dry-run says what would be
+// done.
+func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
+	e, err := openEnds(ctx, app, opts.ends, !opts.dryRun)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	cfg := opts.config(app, e.target, progress)
+	cfg.Source, cfg.WAL = e.source, e.targetWAL()
+	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
+	if names := namesOf(ctx, app, e.target); names != nil {
+		cfg.Names = func(rel pg.RelFileLocator) (string, bool) {
+			name, found := names(rel)
+			return name.Relation, found
+		}
+	}
+	return rewind.Run(ctx, cfg)
+}
+
+// undoRewind needs the target alone.
+func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
+	target, err := datadir.Open(opts.ends.target)
+	if err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	return rewind.Undo(ctx, opts.config(app, target, progress))
+}
+
+func (o *rewindOptions) config(app *app, target *datadir.Dir, progress *progress) rewind.Config {
+	cfg := rewind.Config{
+		Target: target, StateDir: stateDir(o.ends.stateDir, target.Path()),
+		DryRun: o.dryRun, Rule: o.rule, Keep: o.keep, TablespaceMap: o.tablespaces, WriteRecoveryConf: o.recoveryConf,
+		Undo: !o.noUndo, Sync: !o.noSync, SyncFS: o.syncMethod == "syncfs", AllowUnclean: !o.noEnsure, Log: app.log,
+		Progress: (&phaseProgress{out: progress}).show,
+	}
+	if !o.overwrite {
+		cfg.Keep = append(plan.LocalNames(), o.keep...)
+	}
+	return cfg
+}
+
+// phaseProgress shows each phase of a rewind on a line of its own.
+type phaseProgress struct {
+	out  *progress
+	last rewind.Phase
+}
+
+func (p *phaseProgress) show(now rewind.Progress) {
+	if now.Phase != p.last {
+		p.last = now.Phase
+		p.out.begin(now.Phase.Doing(), uint64(max(now.Total, 0)))
+	}
+	if now.Unit == "bytes" {
+		p.out.set(uint64(max(now.Done, 0)), uint64(max(now.Total, 0)))
+	}
+}
+
+// blockIndex lets a rewind ask the indexer.
+type blockIndex struct{ index *indexer.Indexer }
+
+func (b *blockIndex) Touched(ctx context.Context, path timeline.Path, span pg.Span) (*rewind.Facts, error) {
+	r, err := b.index.Touched(ctx, path, span)
+	if err != nil {
+		return nil, err
+	}
+	facts := &rewind.Facts{Blocks: r.Blocks, Checkpoints: r.Checkpoints, Xacts: r.Xacts, Events: r.Events, Snapshots: r.Snapshots,
+		XIDs: r.XIDs, End: r.End, Stop: string(r.Stop), StopDetail: reports.StopText(string(r.Stop)), Segments: r.Segments, Bytes: r.Bytes}
+	for _, gap := range r.Gaps {
+		facts.Gaps = append(facts.Gaps, rewind.Gap{Span: gap.Span, Reason: gap.Reason})
+	}
+	return facts, nil
+}
+
+func (b *blockIndex) TouchedBy(ctx context.Context, path timeline.Path, span pg.Span, xids []pg.XID) (*blockmap.Map, error) {
+	return b.index.TouchedBy(ctx, path, span, xids)
+}
