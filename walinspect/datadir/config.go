@@ -65,7 +65,8 @@ func (d *Dir) Setting(name string) (Setting, bool, error) {
 
 // Config reads the server's configuration as the server would: file, or
 // postgresql.conf in the data directory if that is empty, with all that it
-// includes, and then postgresql.auto.conf, which wins.
+// includes, and then postgresql.auto.conf, which wins. The error matches
+// [fs.ErrNotExist] where the main file is kept elsewhere, as Debian does.
 func (d *Dir) Config(file string) (*Config, error) {
 	if file == "" {
 		file = d.join("postgresql.conf")
