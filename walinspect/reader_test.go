@@ -105,7 +105,7 @@ func TestLimit(t *testing.T) {
 	}{
 		{"start of a record", s.small, s.before(s.small)},
 		{"inside a record", s.small + 8, s.before(s.small) + 1},
-		{"segment border, and a record crosses it", 6 * segment, s.before(s.border) + 1},
+		{"segment border, and a record crosses it", 6 * segLen, s.before(s.border) + 1},
 		{"before the log", s.Start, 0},
 		{"start of the second record", s.Records[1], 1},
 		{"end of the log", s.end, len(s.Records)},
@@ -118,10 +118,10 @@ func TestLimit(t *testing.T) {
 	}
 
 	b := waltest.New(waltest.Config{})
-	b.FillTo(2*segment + 40)
+	b.FillTo(2*segLen + 40)
 	r := walinspect.NewReader(b.Log(), b.Log().Geometry, b.Log().Start)
-	r.SetLimit(2 * segment)
-	if starts(t, r); r.Stop().Reason != walinspect.StopLimit || r.Stop().LSN != 2*segment {
+	r.SetLimit(2 * segLen)
+	if starts(t, r); r.Stop().Reason != walinspect.StopLimit || r.Stop().LSN != 2*segLen {
 		t.Errorf("the log ends with the segment at the limit: %s; the next segment is not needed", r.Stop())
 	}
 }
@@ -163,7 +163,7 @@ func TestReadAt(t *testing.T) {
 func TestFirstRecord(t *testing.T) {
 	s := tell(16)
 	next := func(from pg.LSN) pg.LSN { return s.Records[s.before(from)] }
-	for _, from := range []pg.LSN{s.Start, s.Start + 40, s.small - 1, s.small, s.small + 1, page(s.long), page(s.long) + 8192, page(s.long) + 16384, s.border, 6 * segment, s.last} {
+	for _, from := range []pg.LSN{s.Start, s.Start + 40, s.small - 1, s.small, s.small + 1, page(s.long), page(s.long) + 8192, page(s.long) + 16384, s.border, 6 * segLen, s.last} {
 		if got, err := walinspect.FirstRecord(t.Context(), s, s.Geometry, from); err != nil || got != next(from) {
 			t.Errorf("FirstRecord(%s) = %s, %v; want %s", from, got, err, next(from))
 		}
@@ -182,7 +182,7 @@ func TestLastCheckpointBefore(t *testing.T) {
 	b.Append(waltest.Noop(1))
 	online := checkpoint(0x10)
 	b.Append(waltest.Noop(5000))
-	b.FillTo(2*segment + 40)
+	b.FillTo(2*segLen + 40)
 	atBorder := b.Append(waltest.Noop(9))
 	b.Switch()
 	_, overwrite := lose(b)
@@ -199,7 +199,7 @@ func TestLastCheckpointBefore(t *testing.T) {
 		{name: "end of the log", at: b.End(), want: shutdown},
 		{name: "at the shutdown checkpoint itself", at: shutdown, want: online},
 		{name: "right behind it", at: shutdown + 128, want: shutdown},
-		{name: "at a segment border", at: 2 * segment, want: online},
+		{name: "at a segment border", at: 2 * segLen, want: online},
 		{name: "behind the header there", at: atBorder, want: online},
 		{name: "at a record that gave up another", at: overwrite, want: online},
 		{name: "between records", at: online + 8, want: online},

@@ -27,10 +27,10 @@ type story struct {
 	end    pg.LSN
 }
 
-const segment = 1 << 20
+const segLen = 1 << 20
 
 func tell(major int) story {
-	b := waltest.New(waltest.Config{Major: major, Start: 5 * segment, Timeline: 2})
+	b := waltest.New(waltest.Config{Major: major, Start: 5 * segLen, Timeline: 2})
 	noops := func(n int) {
 		for range n {
 			b.Append(waltest.Noop(100))
@@ -43,7 +43,7 @@ func tell(major int) story {
 	noops(5)
 	s.long = b.Append(waltest.Noop(20000))
 	noops(5)
-	b.FillTo(6*segment - 64)
+	b.FillTo(6*segLen - 64)
 	s.border = b.Append(waltest.Noop(500))
 	noops(3)
 	s.late = b.Append(waltest.Noop(100))
@@ -84,7 +84,7 @@ func TestStops(t *testing.T) {
 			reason: walinspect.StopRecycled, flaw: walinspect.FlawPageAddress, upTo: func(s story) pg.LSN { return s.end }, at: func(s story) pg.LSN { return page(s.end) }},
 		{name: "stale record behind the end", damage: func(s story) {
 			stale := waltest.Noop(30)
-			stale.Prev = 3 * segment
+			stale.Prev = 3 * segLen
 			s.Put(s.end, waltest.Encode(&stale)...)
 		}, reason: walinspect.StopRecycled, flaw: walinspect.FlawPrevLink, upTo: func(s story) pg.LSN { return s.end }},
 		{name: "sector of garbage behind the end", damage: func(s story) { s.Put(page(s.end)-1000, 0xAB) },
@@ -104,7 +104,7 @@ func TestStops(t *testing.T) {
 			reason: walinspect.StopTorn, flaw: walinspect.FlawPageAddress, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }},
 
 		{name: "segment absent", damage: func(s story) { s.Remove(6) },
-			reason: walinspect.StopMissingSegment, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segment }},
+			reason: walinspect.StopMissingSegment, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segLen }},
 		{name: "file too short", damage: func(s story) { s.Truncate(page(s.long)) },
 			reason: walinspect.StopTruncatedFile, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }},
 
@@ -114,13 +114,13 @@ func TestStops(t *testing.T) {
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawChecksum, upTo: func(s story) pg.LSN { return s.small }, carries: true},
 		{name: "bit flipped on the last page of a long record", damage: func(s story) { s.Flip(page(s.long) + 8192 + 100) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawChecksum, upTo: func(s story) pg.LSN { return s.long }, carries: true},
-		{name: "bit flipped behind a segment border", damage: func(s story) { s.Flip(6*segment + 100) },
+		{name: "bit flipped behind a segment border", damage: func(s story) { s.Flip(6*segLen + 100) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawChecksum, upTo: func(s story) pg.LSN { return s.border }, carries: true},
 		{name: "length changed", damage: func(s story) { s.Put32(s.small, 0xFFFFFF) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawContinuation, upTo: func(s story) pg.LSN { return s.small }, at: func(s story) pg.LSN { return page(s.small) }, carries: true},
 		{name: "length of four gigabytes", damage: func(s story) { s.Put32(s.small, 0xFFFFFFFF) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawRecordLength, upTo: func(s story) pg.LSN { return s.small }, carries: true},
-		{name: "back link to another record", damage: func(s story) { s.Relink(s.small, 5*segment+40) },
+		{name: "back link to another record", damage: func(s story) { s.Relink(s.small, 5*segLen+40) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPrevLink, upTo: func(s story) pg.LSN { return s.small }, carries: true},
 		{name: "back link forward", damage: func(s story) { s.Relink(s.last, s.last+8) },
 			reason: walinspect.StopTorn, flaw: walinspect.FlawPrevLink, upTo: func(s story) pg.LSN { return s.last }},
@@ -139,25 +139,25 @@ func TestStops(t *testing.T) {
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageFlags, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }, carries: true},
 		{name: "long header inside a segment", damage: func(s story) { s.Put16(page(s.long)+2, 0x0003) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageFlags, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }, carries: true},
-		{name: "short header at a segment border", damage: func(s story) { s.Put16(6*segment+2, 0x0001) },
-			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageFlags, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segment }, carries: false},
+		{name: "short header at a segment border", damage: func(s story) { s.Put16(6*segLen+2, 0x0001) },
+			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageFlags, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segLen }, carries: false},
 		{name: "page from elsewhere", damage: func(s story) { s.Put64(page(s.long)+8, 1<<40) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageAddress, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }, carries: true},
-		{name: "one older page", damage: func(s story) { s.Put64(page(s.long)+8, 3*segment) },
+		{name: "one older page", damage: func(s story) { s.Put64(page(s.long)+8, 3*segLen) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageAddress, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }, carries: true},
 		{name: "continuation flag lost", damage: func(s story) { s.Put16(page(s.long)+2, 0) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawContinuation, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }, carries: true},
 		{name: "continuation of another length", damage: func(s story) { s.Put32(page(s.long)+16, 77) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawContinuation, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }, carries: true},
 
-		{name: "another cluster's file", damage: func(s story) { s.Put64(6*segment+24, 42) },
-			reason: walinspect.StopWrongCluster, flaw: walinspect.FlawSystemID, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segment }},
-		{name: "another segment size", damage: func(s story) { s.Put32(6*segment+32, 2<<20) },
-			reason: walinspect.StopCorrupt, flaw: walinspect.FlawSegmentSize, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segment }},
-		{name: "another page size", damage: func(s story) { s.Put32(6*segment+36, 4096) },
-			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageSize, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segment }},
-		{name: "timeline falls", damage: func(s story) { s.Put32(6*segment+4, 1) },
-			reason: walinspect.StopWrongTimeline, flaw: walinspect.FlawTimeline, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segment }},
+		{name: "another cluster's file", damage: func(s story) { s.Put64(6*segLen+24, 42) },
+			reason: walinspect.StopWrongCluster, flaw: walinspect.FlawSystemID, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segLen }},
+		{name: "another segment size", damage: func(s story) { s.Put32(6*segLen+32, 2<<20) },
+			reason: walinspect.StopCorrupt, flaw: walinspect.FlawSegmentSize, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segLen }},
+		{name: "another page size", damage: func(s story) { s.Put32(6*segLen+36, 4096) },
+			reason: walinspect.StopCorrupt, flaw: walinspect.FlawPageSize, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segLen }},
+		{name: "timeline falls", damage: func(s story) { s.Put32(6*segLen+4, 1) },
+			reason: walinspect.StopWrongTimeline, flaw: walinspect.FlawTimeline, upTo: func(s story) pg.LSN { return s.border }, at: func(s story) pg.LSN { return 6 * segLen }},
 		{name: "page of a timeline after the file's", damage: func(s story) { s.Put32(page(s.long)+4, 3) },
 			reason: walinspect.StopWrongTimeline, flaw: walinspect.FlawTimeline, upTo: func(s story) pg.LSN { return s.long }, at: func(s story) pg.LSN { return page(s.long) }},
 
@@ -195,8 +195,8 @@ func TestStops(t *testing.T) {
 				if r.Err() != nil && tt.flaw != "" && !errors.Is(r.Err(), walinspect.ErrCorrupt) {
 					t.Errorf("Err() = %v, want ErrCorrupt", r.Err())
 				}
-				if tt.reason != walinspect.StopMissingSegment && (stop.Path == "" || stop.Offset != int64(at%segment)) {
-					t.Errorf("evidence in %q at %d, want offset %d", stop.Path, stop.Offset, at%segment)
+				if tt.reason != walinspect.StopMissingSegment && (stop.Path == "" || stop.Offset != int64(at%segLen)) {
+					t.Errorf("evidence in %q at %d, want offset %d", stop.Path, stop.Offset, at%segLen)
 				}
 			})
 		}
@@ -211,11 +211,11 @@ func TestStopAfterSwitch(t *testing.T) {
 	}{
 		{"absent", func(l *waltest.Log) {}, walinspect.StopSwitchTail},
 		{"zeros", func(l *waltest.Log) { l.Allocate(1, 2) }, walinspect.StopSwitchTail},
-		{"recycled", func(l *waltest.Log) { l.Allocate(1, 2); l.Recycle(2*segment, 1) }, walinspect.StopSwitchTail},
+		{"recycled", func(l *waltest.Log) { l.Allocate(1, 2); l.Recycle(2*segLen, 1) }, walinspect.StopSwitchTail},
 		{"another cluster's", func(l *waltest.Log) {
 			l.Allocate(1, 2)
-			l.Recycle(2*segment, 1)
-			l.Put64(2*segment+24, 42)
+			l.Recycle(2*segLen, 1)
+			l.Put64(2*segLen+24, 42)
 		}, walinspect.StopWrongCluster},
 	}
 	for _, tt := range tests {
@@ -225,7 +225,7 @@ func TestStopAfterSwitch(t *testing.T) {
 			b.Switch()
 			tt.follow(b.Log())
 			r := walinspect.NewReader(b.Log(), b.Log().Geometry, b.Log().Start)
-			if got := starts(t, r); len(got) != 2 || r.Stop().Reason != tt.reason || r.Stop().LSN != 2*segment {
+			if got := starts(t, r); len(got) != 2 || r.Stop().Reason != tt.reason || r.Stop().LSN != 2*segLen {
 				t.Fatalf("%d records, %s; want 2, %s at 0/200000", len(got), r.Stop(), tt.reason)
 			}
 		})
@@ -236,7 +236,7 @@ func TestOverwrittenRecord(t *testing.T) {
 	for major := pg.MinMajor; major <= pg.MaxMajor; major++ {
 		b := waltest.New(waltest.Config{Major: major})
 		b.Append(waltest.Noop(10))
-		b.FillTo(2*segment - 64)
+		b.FillTo(2*segLen - 64)
 		lost, overwrite := b.Abandon(waltest.Noop(3000))
 		b.Append(waltest.Noop(20))
 		log := b.Log()
@@ -258,7 +258,7 @@ func TestOverwrittenRecord(t *testing.T) {
 		}
 
 		limited := walinspect.NewReader(log, log.Geometry, log.Start)
-		limited.SetLimit(2 * segment)
+		limited.SetLimit(2 * segLen)
 		starts(t, limited)
 		if limited.Stop().Reason != walinspect.StopLimit || limited.Overwritten() != lost {
 			t.Errorf("version %d: with a limit at the border: %s, overwritten %s", major, limited.Stop(), limited.Overwritten())
@@ -284,9 +284,9 @@ func TestOverwriteFlagMeaning(t *testing.T) {
 		{19, 0x0000, walinspect.StopCleanEnd},
 	} {
 		b := waltest.New(waltest.Config{Major: tt.major})
-		b.FillTo(1*segment + 8192 + 24)
+		b.FillTo(1*segLen + 8192 + 24)
 		b.Append(waltest.Noop(10))
-		b.Log().Put16(1*segment+8192+2, tt.flags)
+		b.Log().Put16(1*segLen+8192+2, tt.flags)
 		r := walinspect.NewReader(b.Log(), b.Log().Geometry, b.Log().Start)
 		if starts(t, r); r.Stop().Reason != tt.reason {
 			t.Errorf("version %d, page flags %04X: %s, want %s", tt.major, tt.flags, r.Stop(), tt.reason)

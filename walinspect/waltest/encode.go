@@ -90,8 +90,11 @@ func appendBlock(raw []byte, l *walinspect.Layout, b *walinspect.BlockRef, same 
 // two or five for the length of main data if there is any.
 func Noop(mainLen int) walinspect.Record {
 	main := make([]byte, mainLen)
-	for i := range main {
-		main[i] = byte(i*7 + 1)
+	for i, x := 0, uint32(mainLen+1); i < mainLen; i++ {
+		x ^= x << 13 // xorshift: bytes that look like nothing else
+		x ^= x >> 17
+		x ^= x << 5
+		main[i] = byte(x)
 	}
 	return walinspect.Record{Rmgr: pg.RmgrXLOG, Info: 0x20, Main: main}
 }
