@@ -46,7 +46,7 @@ var plain = [256]bool{
 func (x *extract) add(rec *walinspect.Record) error {
 	s := x.seg
 	if s.Records == 0 {
-		s.First, s.FirstPrev, s.Major = rec.LSN, rec.Prev, rec.Major()
+		s.First, s.FirstPrev = rec.LSN, rec.Prev
 		s.FirstTimeline, s.LastTimeline = rec.Timeline, rec.Timeline
 	}
 	if rec.Timeline != s.LastTimeline {

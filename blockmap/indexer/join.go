@@ -37,9 +37,32 @@ func (s *scan) settle(ctx context.Context, next *position) error {
 	}
 	s.pending = nil
 	if next == nil {
-		return nil
+		return s.nameEnd(ctx)
 	}
 	return s.join(ctx, next)
+}
+
+// nameEnd tells the end of a log whose last record gave up the rest of its
+// segment from one that breaks off because a segment is missing.
+func (s *scan) nameEnd(ctx context.Context) error {
+	j, c := &s.joint, s.joined
+	if c == nil || c.head.Records == 0 || c.head.End != j.at || j.at >= s.span.To {
+		return nil
+	}
+	switch j.stop {
+	case walinspect.StopNone, walinspect.StopMissingSegment, walinspect.StopRecycled, walinspect.StopCleanEnd:
+	default:
+		return nil
+	}
+	if err := s.load(ctx, c); err != nil {
+		return err
+	}
+	for _, e := range c.events() {
+		if e.Kind == blockmap.Switch && e.LSN == c.head.Last {
+			j.stop, j.detail = walinspect.StopSwitchTail, "the last record switches to a new segment; "+j.reason
+		}
+	}
+	return nil
 }
 
 // prune takes away stored variants that do not join what is beside them, until
@@ -122,6 +145,7 @@ func (s *scan) join(ctx context.Context, p *position) error {
 		return err
 	}
 	s.cover(c)
+	s.joined = c
 	s.result.Segments++
 	if c.rung == RungWAL {
 		s.result.Read++

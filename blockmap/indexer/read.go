@@ -49,13 +49,14 @@ func (s *scan) read(ctx context.Context, j *job) *outcome {
 	pages := segment.NewPages(s.pool, s.size, func(n uint64) []pg.TimelineID { return s.filesFor(j, n) })
 	defer pages.Close()
 	began := time.Now()
-	if useless := s.peek(ctx, pages, j); useless != nil {
+	major, useless := s.peek(ctx, pages, j)
+	if useless != nil {
 		return useless
 	}
-	file := *pages.File()
-
+	file := pages.File()
 	out := &outcome{head: &blockmap.Segment{
-		SystemID: s.g.SystemID, SegmentSize: s.size, Name: j.name, Path: file.Path, Identity: file.Identity, Size: file.Size, Indexed: began.UTC(),
+		SystemID: s.g.SystemID, SegmentSize: s.size, Major: major, Name: j.name,
+		Path: file.Path, Identity: file.Identity, Size: file.Size, Indexed: began.UTC(),
 	}}
 	x := newExtracts(out, j)
 	limit := j.part.To
@@ -151,30 +152,31 @@ func (s *scan) filesFor(j *job, n uint64) []pg.TimelineID {
 }
 
 // peek looks at the first page: a file that was made or recycled for later use
-// has not been written yet, and needs no closer look. It returns nil where the
-// file is to be read.
-func (s *scan) peek(ctx context.Context, pages *segment.Pages, j *job) *outcome {
+// has not been written yet, and needs no closer look. The outcome is nil where
+// the file is to be read.
+func (s *scan) peek(ctx context.Context, pages *segment.Pages, j *job) (major int, useless *outcome) {
 	start := s.size.Start(j.name.Number)
 	w, err := pages.ReadWindow(ctx, start)
 	name := j.name.Format(s.size)
 	switch {
 	case ctx.Err() != nil:
-		return &outcome{err: context.Cause(ctx)}
+		return 0, &outcome{err: context.Cause(ctx)}
 	case errors.Is(err, fs.ErrNotExist):
-		return &outcome{reason: fmt.Sprintf("segment %s is gone", name), stop: walinspect.StopMissingSegment}
+		return 0, &outcome{reason: fmt.Sprintf("segment %s is gone", name), stop: walinspect.StopMissingSegment}
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &outcome{reason: fmt.Sprintf("segment %s is empty", name), stop: walinspect.StopTruncatedFile}
+		return 0, &outcome{reason: fmt.Sprintf("segment %s is empty", name), stop: walinspect.StopTruncatedFile}
 	case err != nil:
-		return &outcome{reason: fmt.Sprintf("segment %s cannot be read: %v", name, err), stop: walinspect.StopUnreadable}
+		return 0, &outcome{reason: fmt.Sprintf("segment %s cannot be read: %v", name, err), stop: walinspect.StopUnreadable}
 	}
 	h, err := walinspect.DecodePageHeader(w.Data)
 	switch {
 	case err == nil && h.Address < start:
-		return &outcome{reason: fmt.Sprintf("segment %s is not written yet: it holds older WAL from %s", name, h.Address), stop: walinspect.StopRecycled}
+		return 0, &outcome{reason: fmt.Sprintf("segment %s is not written yet: it holds older WAL from %s", name, h.Address), stop: walinspect.StopRecycled}
 	case h == walinspect.PageHeader{}:
-		return &outcome{reason: fmt.Sprintf("segment %s is not written yet: it begins with zeros", name), stop: walinspect.StopCleanEnd}
+		return 0, &outcome{reason: fmt.Sprintf("segment %s is not written yet: it begins with zeros", name), stop: walinspect.StopCleanEnd}
 	}
-	return nil // the reader finds out what else may be wrong
+	major, _ = pg.MajorOfMagic(h.Magic)
+	return major, nil // the reader finds out what else may be wrong
 }
 
 // wanted tells whether a record is one of those asked for.
@@ -185,12 +187,15 @@ func (s *scan) wanted(rec *walinspect.Record) bool {
 // noteEdges keeps what is needed of a segment to join it to its neighbours.
 func noteEdges(head *blockmap.Segment, rec *walinspect.Record) {
 	if head.Records == 0 {
-		head.First, head.FirstPrev, head.Major, head.FirstTimeline = rec.LSN, rec.Prev, rec.Major(), rec.Timeline
-		head.LastTimeline = rec.Timeline
+		head.First, head.FirstPrev = rec.LSN, rec.Prev
+		head.FirstTimeline, head.LastTimeline = rec.Timeline, rec.Timeline
 	}
 	if rec.Timeline != head.LastTimeline {
 		head.Events = append(head.Events, timelineBegin(head, rec))
 		head.LastTimeline = rec.Timeline
+	}
+	if rec.IsSwitch() {
+		head.Events = append(head.Events, blockmap.Event{Kind: blockmap.Switch, LSN: rec.LSN})
 	}
 	if rec.IsOverwrite() {
 		if lost, err := rmgr.DecodeOverwrite(rec); err == nil {

@@ -37,6 +37,7 @@ type scan struct {
 	result *Result
 	merge  *merge // nil if contents are not asked for
 	joint  joint
+	joined *choice // the last that was joined
 	done   int
 	save   []*blockmap.Segment
 
@@ -141,19 +142,18 @@ func (s *scan) identify(ctx context.Context) error {
 // walk goes over the segments from number first to the end of the span, or of
 // what there is. Jobs run ahead of the place where results are joined.
 func (s *scan) walk(ctx context.Context, first uint64) error {
-	ctx, cancel := context.WithCancel(ctx)
-	workers := s.ix.opts.Workers
-	jobs := make(chan *job, workers)
+	reading, stop := context.WithCancel(ctx)
+	jobs := make(chan *job, s.ix.opts.Workers)
 	var running sync.WaitGroup
-	for range workers {
+	for range s.ix.opts.Workers {
 		running.Go(func() {
 			for j := range jobs {
-				j.done <- s.read(ctx, j)
+				j.done <- s.read(reading, j)
 			}
 		})
 	}
 	err := s.dispatch(ctx, first, jobs)
-	cancel()
+	stop()
 	close(jobs)
 	running.Wait()
 	if err != nil {
