@@ -29,7 +29,7 @@ func (r *run) completeWAL(ctx context.Context, end source.Position) (source.Posi
 	if err != nil {
 		return end, fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}
-	if len(facts.Gaps) > 0 {
+	if !r.reaches(facts, end.LSN) {
 		return end, fmt.Errorf("source: the WAL that replay needs to %s is not whole: %s", end, gapText(facts))
 	}
 	end.LSN = facts.End

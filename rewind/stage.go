@@ -15,6 +15,7 @@ import (
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
+	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
 )
@@ -163,7 +164,7 @@ func (r *run) checkReplay(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}
-	if len(facts.Gaps) > 0 || facts.End < s.sourceEnd.LSN {
+	if !r.reaches(facts, s.sourceEnd.LSN) {
 		return &PreflightError{Check: CheckReplay, Side: Source, LSN: facts.End,
 			Found: fmt.Sprintf("the WAL that replay needs ends at %s (%s)", facts.End, gapText(facts)),
 			Want:  fmt.Sprintf("all records from %s to %s", s.label.Redo, s.sourceEnd),
@@ -181,6 +182,20 @@ func (r *run) checkReplay(ctx context.Context) error {
 			Next:  "stop the source and give it with --source-pgdata"}
 	}
 	return nil
+}
+
+// reaches tells whether facts go to a position without a gap. A running server
+// names the end of what it has inserted, and an idle one may take its time to
+// write the last record out: then the end of what it has written will do, for
+// no page that was read can be newer than that.
+func (r *run) reaches(facts *Facts, end pg.LSN) bool {
+	if len(facts.Gaps) == 0 {
+		return facts.End >= end
+	}
+	size := r.sit.target.control.SegmentSize
+	return r.cfg.Source.Kind() == source.Live && walinspect.StopReason(facts.Stop).EndOfWAL() &&
+		len(facts.Gaps) == 1 && facts.Gaps[0].Span.From >= facts.End &&
+		size.Number(facts.End) == size.Number(end-1)
 }
 
 // replayLog is the log as the rewound server will find it.

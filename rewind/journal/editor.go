@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"slices"
@@ -29,19 +28,6 @@ type Editor struct {
 
 	maxBytes, maxEdits int // of the queue before it is flushed
 }
-
-// edit is a queued change.
-type edit struct {
-	name string
-	kept uint64 // to be kept under this number first
-	make func(t *target.Target) error
-}
-
-// Bounds of what is queued before it is flushed.
-const (
-	maxQueuedBytes = 8 << 20
-	maxQueuedEdits = 1 << 12
-)
 
 // ErrNotBarred is matched when the target should be barred and is not: someone
 // has put another backup_label there since, and may have started a server.
@@ -137,7 +123,7 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 			return e.fail(err)
 		}
 		if same && off >= e.ends[name] {
-			return e.fail(e.t.Touch(name)) // by an earlier run, perhaps, which did not flush it
+			return nil
 		}
 	}
 	data = slices.Clone(data)
@@ -262,79 +248,4 @@ func (e *Editor) simple(name string, make func(t *target.Target) error) error {
 		return e.fail(err)
 	}
 	return e.add(edit{name: name, make: make}, 0, math.MaxInt64)
-}
-
-// add queues an edit of a name, of so many bytes, that reaches up to end.
-func (e *Editor) add(what edit, size int, end int64) error {
-	e.queue = append(e.queue, what)
-	e.bytes += size
-	e.ends[what.name] = max(e.ends[what.name], end)
-	e.keeps = e.keeps || what.kept != 0
-	if e.bytes >= e.maxBytes || len(e.queue) >= e.maxEdits {
-		return e.Flush()
-	}
-	return nil
-}
-
-// Flush makes the journal durable and then the queued changes, in order.
-func (e *Editor) Flush() error {
-	if e.err != nil {
-		return e.err
-	}
-	return e.fail(e.flush())
-}
-
-func (e *Editor) flush() error {
-	if err := e.j.Commit(); err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if e.keeps {
-		for _, q := range e.queue {
-			if q.kept == 0 {
-				continue
-			}
-			if err := e.t.Keep(q.name, e.j.KeptFile(q.kept)); err != nil {
-				return err
-			}
-		}
-		if err := e.j.fs.SyncDir(e.j.join(keptDir)); err != nil {
-			return err
-		}
-	}
-	for _, q := range e.queue {
-		if err := q.make(e.t); err != nil {
-			return fmt.Errorf("change %s: %w", q.name, err)
-		}
-	}
-	e.queue, e.bytes, e.keeps = e.queue[:0], 0, false
-	clear(e.ends)
-	return nil
-}
-
-// Mark makes all changes so far durable and notes that the caller has come
-// this far: a resumed rewind need not repeat what lies before its last mark.
-func (e *Editor) Mark(ctx context.Context, m Mark) error {
-	if err := e.Flush(); err != nil {
-		return err
-	}
-	if err := e.t.Sync(ctx); err != nil {
-		return e.fail(err)
-	}
-	if err := e.j.append(&Entry{Kind: KindMark, Number: m.Action, Offset: m.Offset, Bytes: m.Note}); err != nil {
-		return e.fail(err)
-	}
-	return e.fail(e.j.Commit())
-}
-
-// readOld fills the editor's buffer with what is in a file now, up to its end.
-func (e *Editor) readOld(name string, off int64, n int) ([]byte, error) {
-	if cap(e.buffer) < n {
-		e.buffer = make([]byte, max(n, 1<<16))
-	}
-	buf := e.buffer[:n]
-	got, err := e.t.ReadAt(name, buf, off)
-	if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return buf[:got], nil
 }

@@ -57,38 +57,51 @@ func TestRewindAndUndoOnDisk(t *testing.T) {
 // short write, and death. Then the machine may lose power too. After each,
 // undo gives the old target and resume gives the new one.
 func TestFailEveryOperation(t *testing.T) {
-	for _, w := range []world{{base: "/w"}, {base: "/w", copy: true}} {
-		for _, mode := range []faultfs.Mode{faultfs.Fail, faultfs.Short, faultfs.Kill} {
-			t.Run(fmt.Sprintf("copy=%v,mode=%d", w.copy, mode), func(t *testing.T) {
-				t.Parallel()
-				start := newDisk(t, w, true)
-				before := w.snapshot(t, start, true)
-				clean := start.Clone()
-				if err := w.rewind(t.Context(), clean); err != nil {
-					t.Fatal(err)
-				}
-				after := w.snapshot(t, clean, false)
+	linked, copied := world{base: "/w"}, world{base: "/w", copy: true}
+	tests := []struct {
+		name  string
+		world world
+		mode  faultfs.Mode
+	}{
+		{"an error", linked, faultfs.Fail},
+		{"a short write", copied, faultfs.Short},
+		{"death", linked, faultfs.Kill},
+		{"death, state directory elsewhere", copied, faultfs.Kill},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.world.failEvery(t, tt.mode)
+		})
+	}
+}
 
-				for n := 0; ; n++ {
-					d := start.Clone()
-					faulty := faultfs.New(d, n, mode)
-					err := w.rewind(t.Context(), faulty)
-					if faulty.Hit() == "" {
-						if err != nil {
-							t.Fatal(err)
-						}
-						t.Logf("%d operations", n)
-						return
-					}
-					if err != nil && !errors.Is(err, faultfs.ErrFault) {
-						t.Fatalf("operation %d, %s: %v", n, faulty.Hit(), err)
-					}
-					for v, d := range variants(d, mode, uint64(n)) {
-						when := fmt.Sprintf("operation %d, %s, variant %d", n, faulty.Hit(), v)
-						w.mustRecover(t, when, d, before, after, rand.New(rand.NewPCG(*seed, uint64(n)<<16|uint64(v))))
-					}
-				}
-			})
+func (w world) failEvery(t *testing.T, mode faultfs.Mode) {
+	start := newDisk(t, w, true)
+	before := w.snapshot(t, start, true)
+	clean := start.Clone()
+	if err := w.rewind(t.Context(), clean); err != nil {
+		t.Fatal(err)
+	}
+	after := w.snapshot(t, clean, false)
+
+	for n := 0; ; n++ {
+		d := start.Clone()
+		faulty := faultfs.New(d, n, mode)
+		err := w.rewind(t.Context(), faulty)
+		if faulty.Hit() == "" {
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d operations", n)
+			return
+		}
+		if err != nil && !errors.Is(err, faultfs.ErrFault) {
+			t.Fatalf("operation %d, %s: %v", n, faulty.Hit(), err)
+		}
+		for v, d := range variants(d, mode, uint64(n)) {
+			when := fmt.Sprintf("operation %d, %s, variant %d", n, faulty.Hit(), v)
+			w.mustRecover(t, when, d, before, after, rand.New(rand.NewPCG(*seed, uint64(n)<<16|uint64(v))))
 		}
 	}
 }

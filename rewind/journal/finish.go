@@ -18,11 +18,8 @@ func (e *Editor) Finish(ctx context.Context, label []byte) error {
 	if err := e.ready(target.ControlFile); err != nil {
 		return err
 	}
-	if err := e.Flush(); err != nil {
+	if err := e.sync(ctx); err != nil {
 		return err
-	}
-	if err := e.t.Sync(ctx); err != nil {
-		return e.fail(err)
 	}
 	digest, err := controlDigest(e.t)
 	if err != nil {
@@ -52,12 +49,23 @@ func (j *Journal) setStage(s Stage, note []byte) error {
 // server got past the label; then it is only to be barred again.
 func (j *Journal) Settle(t *target.Target) (Stage, error) {
 	stage := j.index.stage
-	if stage == Opened || stage == Done || stage == Undone {
+	if stage == Done || stage == Undone {
 		return stage, nil
 	}
 	barred, err := t.Barred()
 	if err != nil {
 		return stage, err
+	}
+	if stage == Opened {
+		// Once the label is noted, only this rewind can have barred the target.
+		if !barred || j.index.origins[target.LabelFile] == nil {
+			return stage, nil
+		}
+		digest, err := controlDigest(t)
+		if err != nil {
+			return stage, err
+		}
+		return Barred, j.setStage(Barred, digest)
 	}
 	if !barred && (stage == Ready || stage == Restored) {
 		// The process that did it may have died before it was durable.

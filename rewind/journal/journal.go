@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,7 +39,8 @@ type Journal struct {
 	header Header
 	log    *batchLog
 	index  index
-	read   bool // opened for reading only
+
+	inherited []string // names that an earlier process changed, and may not have flushed
 }
 
 // Options of [Create] and [Open].
@@ -117,6 +120,7 @@ func Open(fsys target.FS, dir string, o Options) (*Journal, error) {
 	if err := j.settle(!o.Plain); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), j.Close())
 	}
+	j.inherited = slices.Sorted(maps.Keys(j.index.origins))
 	return j, nil
 }
 
@@ -139,7 +143,6 @@ func (j *Journal) settle(compress bool) error {
 func OpenReader(fsys target.FS, dir string) (*Journal, error) {
 	j, err := open(fsys, dir)
 	if err == nil {
-		j.read = true
 		j.log.err = errors.New("journal is open for reading only")
 	}
 	return j, err

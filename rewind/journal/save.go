@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 )
 
@@ -123,4 +124,17 @@ func (e *Editor) saveImage(name string, off int64, old []byte) error {
 		off, old = off+n, old[n:]
 	}
 	return nil
+}
+
+// readOld fills the editor's buffer with what is in a file now, up to its end.
+func (e *Editor) readOld(name string, off int64, n int) ([]byte, error) {
+	if cap(e.buffer) < n {
+		e.buffer = make([]byte, max(n, 1<<16))
+	}
+	buf := e.buffer[:n]
+	got, err := e.t.ReadAt(name, buf, off)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return buf[:got], nil
 }

@@ -187,6 +187,7 @@ func (r *Roots) ReadDir(name string) ([]string, error) {
 }
 
 // openDir opens a directory, which no link leads to but at the top of a tree.
+// Where something else has the name, the directory does not exist.
 func (r *Roots) openDir(name string) (*os.File, error) {
 	root, rest, err := r.at(name)
 	if err != nil {
@@ -195,7 +196,7 @@ func (r *Roots) openDir(name string) (*os.File, error) {
 	if info, err := root.Lstat(rest); err != nil {
 		return nil, err
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%s: not a directory", name)
+		return nil, fmt.Errorf("%s is no directory: %w", name, fs.ErrNotExist)
 	}
 	return root.Open(rest)
 }

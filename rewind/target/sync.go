@@ -171,7 +171,7 @@ func (t *Target) syncDirs(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// A directory that was removed later needs no flush of its own.
+		// One that was removed since needs no flush of its own.
 		if err := t.fs.SyncDir(abs); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return wrapSync(abs, err)
 		}

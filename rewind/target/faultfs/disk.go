@@ -250,6 +250,9 @@ func (d *Disk) SyncDir(name string) error {
 	if err != nil {
 		return err
 	}
+	if !n.now.mode.IsDir() {
+		return &fs.PathError{Op: "syncdir", Path: name, Err: fs.ErrNotExist}
+	}
 	n.flush()
 	return nil
 }
