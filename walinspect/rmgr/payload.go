@@ -81,15 +81,12 @@ func (p *payload) u64() uint64 {
 	return 0
 }
 
-func (p *payload) i32() int32   { return int32(p.u32()) }
-func (p *payload) flag() bool   { return p.u8() != 0 }
-func (p *payload) oid() pg.OID  { return pg.OID(p.u32()) }
-func (p *payload) xid() pg.XID  { return pg.XID(p.u32()) }
-func (p *payload) lsn() pg.LSN  { return pg.LSN(p.u64()) }
-func (p *payload) off() uint16  { return p.u16() }
-func (p *payload) blk() uint32  { return p.u32() }
-func (p *payload) time() stamp  { return stamp(p.u64()) }
-func (p *payload) tail() []byte { return p.take(p.left()) }
+func (p *payload) i32() int32  { return int32(p.u32()) }
+func (p *payload) flag() bool  { return p.u8() != 0 }
+func (p *payload) oid() pg.OID { return pg.OID(p.u32()) }
+func (p *payload) xid() pg.XID { return pg.XID(p.u32()) }
+func (p *payload) lsn() pg.LSN { return pg.LSN(p.u64()) }
+func (p *payload) time() stamp { return stamp(p.u64()) }
 
 // locator is a RelFileLocator: tablespace, database, relation.
 func (p *payload) locator() pg.RelFileLocator {
