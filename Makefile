@@ -10,7 +10,8 @@ export CGO_ENABLED = 1
 build: tools ## Build ./forkpoint
 	$(GO) build -o forkpoint ./cmd/forkpoint
 
-demo: build pg ## Show a fail-over, its diagnosis and a rewind on real servers
+demo: build ## Show a fail-over, its diagnosis and a rewind on real servers
+	@walinspect/pgtest/fetch.sh programs
 	PATH="$(CURDIR):$$PATH" docs/demo.sh
 
 test: tools pg ## Run all tests, with real servers of every major version

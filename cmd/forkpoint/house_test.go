@@ -213,6 +213,20 @@ func faults(t *testing.T, name string, source []byte) (list []string) {
 	return list
 }
 
+// TestReadmeHasTheExitStatuses keeps the README's table in step with exit.go.
+func TestReadmeHasTheExitStatuses(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(house, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := strings.ReplaceAll(string(b), "`", "")
+	for _, s := range statuses {
+		if row := fmt.Sprintf("| %d | %s |", s.status, s.meaning); !strings.Contains(readme, row) {
+			t.Errorf("README.md lacks the row %q", row)
+		}
+	}
+}
+
 // TestFaults keeps the house test itself from going blind.
 func TestFaults(t *testing.T) {
 	tests := []struct{ name, file, body, want string }{

@@ -4,7 +4,8 @@
 # client programs), and one from Debian, PostgreSQL 15 where it is to be had,
 # which has pg_rewind, pg_waldump and the other programs that serve as oracles.
 #
-# Usage: fetch.sh [MAJOR...]        all majors without arguments
+# Usage: fetch.sh [MAJOR...] [programs]   everything without arguments;
+#                                         programs is the one from Debian
 #
 # Servers go to $FORKPOINT_PG, or /var/tmp/forkpoint-pg-<uid>: a place that the
 # servers' own user can read even where the checkout cannot be. Nothing is
@@ -59,16 +60,22 @@ fetch() {
 mkdir -p "$root" || die "cannot make $root; name another place in FORKPOINT_PG"
 [ -O "$root" ] || die "$root belongs to somebody else; name another place in FORKPOINT_PG"
 
-if [ $# -eq 0 ]; then
+# programs installs a server with all client programs.
+programs() {
 	ls $debian/*/bin/pg_rewind >/dev/null 2>&1 || apt postgresql-15 || apt postgresql ||
-		say "no PostgreSQL with client programs: comparisons with pg_rewind and pg_waldump will be skipped; as root: apt-get install postgresql-15"
-	set -- 13 14 15 16 17 18
-fi
+		say "no PostgreSQL with client programs, so nothing to compare with; as root: apt-get install postgresql-15"
+}
+
+[ $# -gt 0 ] || set -- programs 13 14 15 16 17 18
 
 # One run at a time: go test starts several packages at once.
 exec 9>"$root/lock"
 flock 9
 for major; do
+	if [ "$major" = programs ]; then
+		programs
+		continue
+	fi
 	[ -x "$debian/$major/bin/pg_rewind" ] && continue
 	line=$(grep "^$major " "$here/versions.txt") || die "no PostgreSQL $major in versions.txt"
 	fetch $line

@@ -25,6 +25,9 @@ func makeCluster(in Install, c config, dir string) error {
 		return initdb(in, c, dir)
 	}
 	template, err := template(in, c)
+	if errors.Is(err, fs.ErrPermission) {
+		return initdb(in, c, dir) // the servers' place belongs to somebody else
+	}
 	if err != nil {
 		return err
 	}
@@ -47,7 +50,7 @@ func template(in Install, c config) (string, error) {
 	if !c.checksums {
 		name += "-nosums"
 	}
-	base := filepath.Join(cacheDir(), "templates")
+	base := filepath.Join(cacheDir(), fmt.Sprintf("templates-%d", os.Getuid()))
 	path := filepath.Join(base, name)
 	if isDir(path) {
 		return path, nil
