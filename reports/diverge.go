@@ -24,6 +24,7 @@ type Log struct {
 	XIDs        []blockmap.XIDActivity
 	Records     int64
 	Gaps        []Gap
+	Widened     []pg.Span // where only whole segments are known, so that counts are too high
 	End         EndOfWAL
 }
 

@@ -29,6 +29,11 @@ func (f *Findings) evidence(in DivergenceInput) {
 				Detail: gap.Reason, Hint: "the numbers below are too low; give the archive that has these segments with --archive, or a catalog that indexed them with --catalog"})
 		}
 	}
+	if len(in.After.Widened) > 0 {
+		f.Add(Finding{Code: "whole-segments", Severity: Notice, LSN: in.After.Widened[0].From, Timeline: in.Fork.Timeline,
+			Title:  "blocks are counted for the whole segment that holds the fork",
+			Detail: "The segment's file is gone and the catalog knows it as a whole: blocks touched in it before the fork count as touched after it. The commits are exact."})
+	}
 	if end := in.After.End; !end.Natural && end.Reason != "missing-segment" {
 		f.Add(Finding{Code: "damaged-end", Severity: Warning, LSN: end.LSN, Path: in.Target.Path, Timeline: in.Target.Timeline,
 			Title: "the target's log breaks off: " + StopText(end.Reason), Detail: end.Detail,

@@ -22,11 +22,10 @@ type Indexing struct {
 // IndexedTimeline is what was done for one timeline.
 type IndexedTimeline struct {
 	Timeline pg.TimelineID `json:"timeline"`
-	Span     pg.Span       `json:"span"`    // of the files that are there
-	Read     int           `json:"read"`    // segments that were decoded
-	Skipped  int           `json:"skipped"` // segments that the catalog had already
-	Records  int64         `json:"records"` // in all of them
-	Bytes    int64         `json:"bytes"`   // of the files that were read
+	Span     pg.Span       `json:"span"`         // of the files that are there
+	Read     int           `json:"read"`         // segments that were decoded
+	Skipped  int           `json:"skipped"`      // segments that the catalog had already
+	Bytes    int64         `json:"record_bytes"` // in all of them
 	Gaps     []Gap         `json:"gaps"`
 	End      EndOfWAL      `json:"end_of_wal"`
 }
@@ -56,12 +55,12 @@ func (r *Indexing) Worst() Severity { return r.Findings.Worst() }
 func (r *Indexing) Document() Document {
 	read, skipped := 0, 0
 	table := Table{Columns: []Column{{"timeline", true}, {"from", true}, {"to", true}, {"segments read", true}, {"indexed before", true},
-		{"records", true}, {"gaps", true}, {"the log ends", false}}, Empty: "There are no segments."}
+		{"record bytes", true}, {"gaps", true}, {"the log ends", false}}, Empty: "There are no segments."}
 	for _, t := range r.Timelines {
 		read += t.Read
 		skipped += t.Skipped
 		table.Rows = append(table.Rows, []any{t.Timeline, t.Span.From, t.Span.To, Count(t.Read), Count(t.Skipped),
-			Count(t.Records), Count(len(t.Gaps)), fmt.Sprintf("%s at %s", t.End.Reason, t.End.LSN)})
+			Bytes(t.Bytes), Count(len(t.Gaps)), fmt.Sprintf("%s at %s", t.End.Reason, t.End.LSN)})
 	}
 	summary := fmt.Sprintf("%s: %s read, %d were in the catalog already.", r.Place, count(read, "segment", "segments"), skipped)
 	sections := []Section{{Parts: []Part{Text(summary), Facts{

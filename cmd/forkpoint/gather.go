@@ -223,7 +223,7 @@ func (g *gatherer) findCheckpoint(ctx context.Context, fork pg.LSN) error {
 func logOf(r *indexer.Result) *reports.Log {
 	return &reports.Log{Span: r.Span, Touched: r.Blocks, Activity: r.Activity, Checkpoints: r.Checkpoints, Events: r.Events,
 		Xacts: r.Xacts, Assignments: r.Assignments, Snapshots: r.Snapshots, XIDs: r.XIDs, Records: r.Records,
-		Gaps: gapsOf(r), End: endOf(r)}
+		Gaps: gapsOf(r), Widened: r.Widened, End: endOf(r)}
 }
 
 // gatherFromCatalog asks a catalog alone.

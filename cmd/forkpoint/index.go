@@ -226,7 +226,7 @@ func (p *indexPlace) index(ctx context.Context, ix *indexer.Indexer, tli pg.Time
 	}
 	span.To = max(r.End, span.From)
 	return reports.IndexedTimeline{Timeline: tli, Span: span, Read: r.Read, Skipped: r.Segments - r.Read, Bytes: r.Bytes,
-		Records: r.Records, Gaps: gapsOf(r), End: endOf(r)}, nil
+		Gaps: gapsOf(r), End: endOf(r)}, nil
 }
 
 func gapsOf(r *indexer.Result) []reports.Gap {
