@@ -1,11 +1,13 @@
 package datadir_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,6 +97,45 @@ func TestServerFiles(t *testing.T) {
 		if pid, running := d.Running(); running {
 			t.Errorf("killed server: %d, %t", pid, running)
 		}
+	})
+}
+
+// A backend that survives its server still writes; the directory is in use.
+func TestServerOrphan(t *testing.T) {
+	s := pgtest.Run(t, pgtest.SegSize(1))
+	d := open(t, s)
+	conn := s.Conn("postgres")
+	backend := conn.PgConn().PID()
+	done := make(chan error)
+	go func() {
+		_, err := conn.Exec(context.Background(), "DO 'BEGIN LOOP END LOOP; END'")
+		done <- err
+	}()
+	s.Await("the loop", func() (bool, error) {
+		rows, err := s.TryQueryIn("postgres", "SELECT count(*) FROM pg_stat_activity WHERE pid = $1::text::int AND query LIKE 'DO%'", fmt.Sprint(backend))
+		return err == nil && rows[0][0] == "1", err
+	})
+	server, running := d.Running()
+	if !running {
+		t.Fatal("the server does not run")
+	}
+	kill := func(pid int) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kill(server)
+	s.Await("the end of the server", func() (bool, error) { return !s.Running(), nil })
+	if _, running := d.Running(); !running {
+		t.Error("a backend is left, but the directory counts as unused")
+	}
+	kill(int(backend))
+	if err := <-done; err == nil {
+		t.Error("the loop ended by itself")
+	}
+	s.Await("the end of the backend", func() (bool, error) {
+		_, running := d.Running()
+		return !running, nil
 	})
 }
 
