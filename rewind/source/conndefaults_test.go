@@ -178,7 +178,7 @@ func TestDriverConfig(t *testing.T) {
 
 func TestRecoveryConninfo(t *testing.T) {
 	home := bare(t)
-	c, err := resolveConninfo(`host=/tmp user=me password='it\'s \\ me' dbname=db replication=1 fallback_application_name=x client_encoding=auto sslnegotiation=direct`)
+	c, err := resolveConninfo(`host=/tmp user=me password='it\'s \\ me' dbname=db replication=1 fallback_application_name=x client_encoding=auto sslnegotiation=direct load_balance_hosts=random gssdelegation=0`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,8 +186,8 @@ func TestRecoveryConninfo(t *testing.T) {
 	want := map[int]string{
 		13: `user=me password='it\'s \\ me' channel_binding=prefer host='/tmp' port=5432 sslmode=prefer sslcompression=0 ssl_min_protocol_version=TLSv1.2` + tail + " target_session_attrs=any",
 		15: `user=me password='it\'s \\ me' channel_binding=prefer host='/tmp' port=5432 sslmode=prefer sslcompression=0 sslsni=1 ssl_min_protocol_version=TLSv1.2` + tail + " target_session_attrs=any",
-		16: `user=me password='it\'s \\ me' channel_binding=prefer host='/tmp' port=5432 sslmode=prefer sslcompression=0 sslcertmode=allow sslsni=1 ssl_min_protocol_version=TLSv1.2` + tail + " gssdelegation=0 target_session_attrs=any load_balance_hosts=disable",
-		18: `user=me password='it\'s \\ me' channel_binding=prefer host='/tmp' port=5432 sslmode=prefer sslnegotiation=direct sslcompression=0 sslcertmode=allow sslsni=1 ssl_min_protocol_version=TLSv1.2` + tail + " gssdelegation=0 target_session_attrs=any load_balance_hosts=disable dbname=db",
+		16: `user=me password='it\'s \\ me' channel_binding=prefer host='/tmp' port=5432 sslmode=prefer sslcompression=0 sslsni=1 ssl_min_protocol_version=TLSv1.2` + tail + " target_session_attrs=any load_balance_hosts=random",
+		18: `user=me password='it\'s \\ me' channel_binding=prefer host='/tmp' port=5432 sslmode=prefer sslnegotiation=direct sslcompression=0 sslsni=1 ssl_min_protocol_version=TLSv1.2` + tail + " target_session_attrs=any load_balance_hosts=random dbname=db",
 	}
 	for major, want := range want {
 		if got := c.recoveryConninfo(major); got != want {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -132,11 +133,12 @@ func (c connection) config(h host, sessionAttrs string) (*pgconn.Config, error) 
 		return nil, err
 	}
 	config.ConnectTimeout = 0 // the caller's context has it
-	config.RuntimeParams = map[string]string{"client_encoding": "SQL_ASCII"}
-	for _, keyword := range []string{"options", "application_name"} {
-		if value := c.set[keyword]; value != "" {
-			config.RuntimeParams[keyword] = value
-		}
+	config.RuntimeParams = map[string]string{
+		"client_encoding":  "SQL_ASCII",
+		"application_name": cmp.Or(c.set["application_name"], c.set["fallback_application_name"]),
+	}
+	if c.set["options"] != "" {
+		config.RuntimeParams["options"] = c.set["options"]
 	}
 	return config, nil
 }

@@ -6,12 +6,18 @@ import "strings"
 // them (GenerateRecoveryConfig in src/fe_utils/recovery_gen.c). The database is
 // named from version 18 on, where the connection string, the service or the
 // environment names one, so that the standby can synchronise logical slots.
+//
+// Defaults of options that came with version 16 or later are left out, which
+// changes nothing: a server can be linked to an older libpq than its own, and
+// that would refuse the whole string.
 func (c connection) recoveryConninfo(major int) string {
 	var parts []string
 	for _, o := range connOptions {
 		value := c.set[o.keyword]
 		switch {
 		case value == "", o.since > major, o.until > 0 && o.until < major, o.stored > major:
+			continue
+		case o.since >= newOption && value == o.compiled:
 			continue
 		case o.keyword == "dbname" || o.keyword == "replication" || o.keyword == "fallback_application_name":
 			continue
@@ -25,6 +31,8 @@ func (c connection) recoveryConninfo(major int) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+const newOption = 16
 
 // QuoteSetting writes a value as it stands in a configuration file, with its
 // quotes (escape_single_quotes_ascii in src/port/quotes.c).

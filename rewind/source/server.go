@@ -61,8 +61,8 @@ func newServer(conninfo string, opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts.withDefaults(), connection: c, pool: pool{changed: make(chan struct{})}}
-	if c.set["application_name"] == "" {
-		c.set["application_name"] = c.set["fallback_application_name"]
+	if c.set["fallback_application_name"] == "" {
+		c.set["fallback_application_name"] = s.opts.ApplicationName
 	}
 	if s.hosts, err = c.hosts(); err != nil {
 		return nil, err

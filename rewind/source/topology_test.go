@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -62,7 +64,7 @@ func TestTablespacesInPlace(t *testing.T) {
 		t.Parallel()
 		server := pgtest.Run(t, pgtest.Major(major))
 		server.CreateTablespace("linked")
-		server.Exec("SET allow_in_place_tablespaces = on; CREATE TABLESPACE here LOCATION ''")
+		server.Exec("SET allow_in_place_tablespaces = on", "CREATE TABLESPACE here LOCATION ''")
 		s := connect(t, rewindRole(server), Options{})
 		dir, err := datadir.Open(server.Dir())
 		if err != nil {
@@ -318,6 +320,39 @@ func TestLocal(t *testing.T) {
 	}
 	if got := chunks(t, primary, Range{Path: "PG_VERSION/x", Length: 1}); len(got) != 1 || !got[0].Missing {
 		t.Errorf("below a file: %+v", got)
+	}
+}
+
+// TestRecoveryConninfoAsPgRewind compares the string with what pg_rewind
+// writes where there is nothing to rewind.
+func TestRecoveryConninfoAsPgRewind(t *testing.T) {
+	pair := pgtest.NewPair(t, pgtest.Major(15))
+	bin := filepath.Join(pair.Primary.BinDir(), "pg_rewind")
+	if _, err := os.Stat(bin); err != nil {
+		t.Skip(err)
+	}
+	pair.Standby.Stop(pgtest.Fast)
+	// What the servers' OS user has for a home is the same to both.
+	home, err := user.Lookup("postgres")
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Setenv("HOME", home.HomeDir)
+	for _, extra := range []string{
+		"", " dbname=template1 application_name='a b' connect_timeout=3 keepalives_idle=5 options='-c geqo=off' password='p\\'\\\\q'",
+		" sslmode=allow target_session_attrs=read-write fallback_application_name=x hostaddr='' channel_binding=disable",
+	} {
+		conninfo := pair.Primary.ConnString() + extra
+		cmd := pgtest.RunAs(exec.Command(bin, "-D", pair.Standby.Dir(), "--source-server", conninfo, "-R"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		lines := strings.Split(strings.TrimSpace(pair.Standby.ReadFile("postgresql.auto.conf")), "\n")
+		want := lines[len(lines)-1]
+		s := connect(t, conninfo, Options{})
+		if got := "primary_conninfo = " + QuoteSetting(s.RecoveryConninfo()); got != want {
+			t.Errorf("%s\n got %s\nwant %s", extra, got, want)
+		}
 	}
 }
 
