@@ -91,6 +91,9 @@ func TestTuplesServers(t *testing.T) {
 			s.Checkpoint()
 			file := filepath.Join(s.Dir(), s.Value("SELECT pg_relation_filepath('"+table+"')"))
 			for i, page := range pages(t, file) {
+				if i%9 > 1 { // two of nine pages are enough, for each takes some queries
+					continue
+				}
 				h := bufpage.DecodeHeader(page)
 				got := []string{h.LSN.Format(major), fmt.Sprint(h.Flags), fmt.Sprint(h.Lower), fmt.Sprint(h.Upper), fmt.Sprint(h.Special),
 					fmt.Sprint(h.Size), fmt.Sprint(h.Version), h.PruneXID.String(), fmt.Sprint(bufpage.Checksum(page, pg.BlockNumber(i)))}
