@@ -43,6 +43,7 @@ type Node struct {
 	Running          bool
 	Checkpoint       pg.LSN
 	MinRecoveryPoint pg.LSN
+	Reached          pg.LSN // end of a live server's WAL; 0 where it was not asked
 	HintsLogged      bool // checksums or wal_log_hints
 	HasControl       bool // the fields above but Path and Timeline are known
 }
@@ -72,6 +73,9 @@ func Diverge(in DivergenceInput) *Divergence {
 		Source:  branch(in.Source, in.Fork.LSN, in.SourceAfter),
 		Fork:    Fork{in.Fork.LSN, in.Fork.Timeline, in.Fork.Target, in.Fork.Source},
 	}
+	if in.Fork.Same() {
+		return d.sameTimeline(in)
+	}
 	if c := in.Checkpoint; c != nil {
 		d.Checkpoint = &CommonCheckpoint{c.LSN, c.Redo, c.Timeline, c.Time, c.Shutdown, c.FullPageWrites}
 	}
@@ -90,8 +94,6 @@ func Diverge(in DivergenceInput) *Divergence {
 func (d *Divergence) judge(in DivergenceInput) {
 	reached := max(d.Target.End.LSN, in.Target.MinRecoveryPoint)
 	switch {
-	case in.Fork.Source == in.Fork.Target:
-		d.Verdict = VerdictSame
 	case reached > in.Fork.LSN:
 		d.Verdict = VerdictDiverged
 	default:
@@ -99,8 +101,31 @@ func (d *Divergence) judge(in DivergenceInput) {
 	}
 }
 
+// sameTimeline is the report on two clusters whose histories do not part. How
+// far each has come is known from the control files alone.
+func (d *Divergence) sameTimeline(in DivergenceInput) *Divergence {
+	d.Verdict, d.Fork.LSN = VerdictSame, pg.InvalidLSN
+	d.Transactions = gatherTransactions(nil, in.After)
+	d.Relations, d.Events, d.Findings = []RelationChange{}, []Event{}, Findings{}
+	f := Finding{Code: "same-timeline", Severity: Notice, Timeline: in.Target.Timeline,
+		Title:  "both clusters are on the same timeline",
+		Detail: "Their histories do not part. They can only have diverged if two servers were promoted independently under one number, which histories do not show."}
+	if reached, other := in.Target.reached(), in.Source.reached(); reached > other {
+		f.Code, f.Severity, f.LSN = "ahead-on-same-timeline", Warning, other
+		f.Title = "the target is ahead of the source on the same timeline"
+		f.Detail = fmt.Sprintf("It has reached %s, the source %s. Both were written to under one timeline number, unless the source has gone on since its last checkpoint.", reached, other)
+		f.Hint = "compare the end of both logs with forkpoint inspect"
+	}
+	d.Findings.Add(f)
+	d.Findings.running(in.Target)
+	return d
+}
+
+// reached is how far the log goes at least.
+func (n Node) reached() pg.LSN { return max(n.Checkpoint, n.MinRecoveryPoint, n.Reached) }
+
 func branch(n Node, fork pg.LSN, log *Log) Branch {
-	b := Branch{Path: n.Path, Timeline: n.Timeline, State: n.State, Checkpoint: n.Checkpoint, MinRecoveryPoint: n.MinRecoveryPoint}
+	b := Branch{Path: n.Path, Timeline: n.Timeline, State: n.State, Checkpoint: n.Checkpoint, MinRecoveryPoint: n.MinRecoveryPoint, Reached: n.reached()}
 	if log == nil {
 		return b
 	}

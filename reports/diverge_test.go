@@ -138,7 +138,8 @@ func TestDivergeFindings(t *testing.T) {
 		{"full page writes switched off", func(in *DivergenceInput) {
 			in.After.Events = []blockmap.Event{{Kind: blockmap.FullPageWritesChange, LSN: 0x3000500}}
 		}, "full-page-writes-off"},
-		{"one timeline", func(in *DivergenceInput) { in.Fork.Source, in.Fork.Target = 1, 1 }, "same-timeline"},
+		{"one timeline", func(in *DivergenceInput) { in.Fork.LSN, in.Source.Checkpoint = pg.MaxLSN, 0x4000000 }, "same-timeline"},
+		{"one timeline, target ahead", func(in *DivergenceInput) { in.Fork.LSN = pg.MaxLSN }, "ahead-on-same-timeline"},
 		{"source's log is gone", func(in *DivergenceInput) { in.SourceAfter.Gaps = []Gap{{pg.Span{From: 1, To: 2}, "gone"}} }, "source-wal-gap"},
 	}
 	for _, tt := range tests {

@@ -56,19 +56,11 @@ func (f *Findings) evidence(in DivergenceInput) {
 // states reports in which state the clusters are.
 func (f *Findings) states(in DivergenceInput, d *Divergence) {
 	t := in.Target
-	if d.Verdict == VerdictSame {
-		f.Add(Finding{Code: "same-timeline", Severity: Notice, Timeline: t.Timeline,
-			Title:  "both clusters are on the same timeline",
-			Detail: "Their histories do not part. They can only have diverged if two servers were promoted independently under one number, which histories do not show."})
-	}
 	if !t.HasControl {
 		return
 	}
-	switch {
-	case t.Running:
-		f.Add(Finding{Code: "target-running", Severity: Notice, Path: t.Path, Title: "a server is running on the target",
-			Detail: "What it writes from now on is not in this report.", Hint: "stop it before a rewind"})
-	case !t.Clean:
+	f.running(t)
+	if !t.Running && !t.Clean {
 		f.Add(Finding{Code: "target-not-clean", Severity: Notice, Path: t.Path, Title: "the target was not shut down cleanly",
 			Detail: fmt.Sprintf("Its control file says %q.", t.State)})
 	}
@@ -83,6 +75,13 @@ func (f *Findings) states(in DivergenceInput, d *Divergence) {
 			Title:  "the target's pages are ahead of the log that was read",
 			Detail: fmt.Sprintf("The control file says that they need the log up to %s; it was read up to %s.", t.MinRecoveryPoint, in.After.End.LSN),
 			Hint:   "give the archive that has the rest with --archive"})
+	}
+}
+
+func (f *Findings) running(target Node) {
+	if target.Running {
+		f.Add(Finding{Code: "target-running", Severity: Notice, Path: target.Path, Title: "a server is running on the target",
+			Detail: "What it writes from now on is not in this report.", Hint: "stop it before a rewind"})
 	}
 }
 

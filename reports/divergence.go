@@ -56,6 +56,7 @@ type Branch struct {
 	State            string        `json:"state,omitempty"` // of the control file
 	Checkpoint       pg.LSN        `json:"checkpoint,omitzero"`
 	MinRecoveryPoint pg.LSN        `json:"min_recovery_point,omitzero"`
+	Reached          pg.LSN        `json:"reached,omitzero"` // how far the log goes at least, without reading it
 	Known            bool          `json:"wal_known"` // its log since the fork was at hand
 	End              EndOfWAL      `json:"end_of_wal"`
 	WALBytes         uint64        `json:"wal_bytes_since_fork"`
@@ -74,7 +75,7 @@ type EndOfWAL struct {
 
 // Fork is where the two parted.
 type Fork struct {
-	LSN      pg.LSN        `json:"lsn"`
+	LSN      pg.LSN        `json:"lsn,omitzero"`    // left out where they have not parted
 	Timeline pg.TimelineID `json:"timeline"`        // the last they share
 	Target   pg.TimelineID `json:"target_timeline"` // on which each went on
 	Source   pg.TimelineID `json:"source_timeline"`

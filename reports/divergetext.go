@@ -22,8 +22,10 @@ func (d *Divergence) Document() Document {
 	if len(d.Findings) > 0 {
 		doc.Sections = append(doc.Sections, Section{"Findings", []Part{FindingList(d.Findings)}})
 	}
-	doc.Sections = append(doc.Sections, d.rewindSection())
-	if d.Verdict == VerdictBehind {
+	if d.Verdict != VerdictSame {
+		doc.Sections = append(doc.Sections, d.rewindSection())
+	}
+	if d.Verdict != VerdictDiverged {
 		return doc
 	}
 	doc.Sections = append(doc.Sections,
@@ -67,8 +69,14 @@ func (d *Divergence) facts() Facts {
 	facts := Facts{
 		{"target", pathOr(d.Target.Path), fmt.Sprintf("timeline %d%s", d.Target.Timeline, withState(d.Target.State))},
 		{"source", pathOr(d.Source.Path), fmt.Sprintf("timeline %d%s", d.Source.Timeline, withState(d.Source.State))},
-		{"fork point", d.Fork.LSN, fmt.Sprintf("end of timeline %d in common; the source went on as %d, the target as %d", d.Fork.Timeline, d.Fork.Source, d.Fork.Target)},
 	}
+	if d.Verdict == VerdictSame {
+		return append(facts,
+			Fact{"target has reached", d.Target.Reached, ""}, Fact{"source has reached", d.Source.Reached, ""})
+	}
+	facts = append(facts, Facts{
+		{"fork point", d.Fork.LSN, fmt.Sprintf("end of timeline %d in common; the source went on as %d, the target as %d", d.Fork.Timeline, d.Fork.Source, d.Fork.Target)},
+	}...)
 	if c := d.Checkpoint; c != nil {
 		facts = append(facts, Fact{"last common checkpoint", c.LSN, fmt.Sprintf("redo %s, timeline %d, %s", c.Redo, c.Timeline, stamp(c.Time))})
 	} else {

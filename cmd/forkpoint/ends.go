@@ -76,7 +76,7 @@ func openEnds(ctx context.Context, app *app, o endsOptions, keep bool) (*ends, e
 	e := &ends{jobs: o.jobs}
 	var err error
 	if e.target, err = datadir.Open(o.target); err != nil {
-		return nil, fmt.Errorf("target: %w", err)
+		return nil, notDataDir("target", err)
 	}
 	if e.targetControl, err = e.target.Control(); err != nil {
 		return nil, fmt.Errorf("target: %w", err)
@@ -104,7 +104,14 @@ func openEnds(ctx context.Context, app *app, o endsOptions, keep bool) (*ends, e
 // openSource opens the stopped directory or connects to the running server.
 func openSource(ctx context.Context, app *app, o endsOptions) (source.Source, error) {
 	if o.sourceDir != "" {
-		return source.OpenLocal(o.sourceDir)
+		local, err := source.OpenLocal(o.sourceDir)
+		switch {
+		case errors.Is(err, source.ErrRunning):
+			return nil, &hintedError{err, "name it with --source-server instead, or stop it with pg_ctl stop -m fast"}
+		case err != nil:
+			return nil, notDataDir("source", err)
+		}
+		return local, nil
 	}
 	s, err := source.Connect(ctx, o.sourceServer, source.Options{
 		Jobs: o.jobs, ConnectTimeout: time.Duration(o.timeout), WaitReady: time.Duration(o.wait), Rate: int64(o.rate), Log: app.log,
@@ -113,6 +120,15 @@ func openSource(ctx context.Context, app *app, o endsOptions) (source.Source, er
 		return nil, fmt.Errorf("source: %w", err)
 	}
 	return s, nil
+}
+
+// notDataDir says which side was wrongly named.
+func notDataDir(side string, err error) error {
+	err = fmt.Errorf("%s: %w", side, err)
+	if errors.Is(err, datadir.ErrNotDataDir) {
+		return &hintedError{err, "name the directory that holds PG_VERSION and global/pg_control"}
+	}
+	return err
 }
 
 // openCatalog opens a catalog that exists, or makes one. Without a file that
@@ -142,12 +158,17 @@ func (e *ends) close() {
 // targetWAL is where the target's log may lie: its own pg_wal, then the
 // archives, then a stopped source, which has the same bytes up to the fork.
 func (e *ends) targetWAL() segment.Source {
-	own := segment.NewDir(e.target.Path()+"/pg_wal", e.targetControl.SegmentSize)
-	sources := append([]segment.Source{own}, e.archives...)
+	sources := []segment.Source{e.ownWAL()}
 	if local, isLocal := e.source.(*source.Local); isLocal {
 		sources = append(sources, segment.NewDir(local.Dir().Path()+"/pg_wal", e.targetControl.SegmentSize))
 	}
 	return segment.NewChain(sources...)
+}
+
+// ownWAL is where the target's log may lie, its source left out.
+func (e *ends) ownWAL() segment.Source {
+	own := segment.NewDir(e.target.Path()+"/pg_wal", e.targetControl.SegmentSize)
+	return segment.NewChain(append([]segment.Source{own}, e.archives...)...)
 }
 
 // index reads a log through the catalog.

@@ -52,13 +52,20 @@ func gatherFromEnds(ctx context.Context, app *app, opts reportOptions, progress 
 		Source: nodeOf(e.source.String(), sourcePath.Tip(), sourceControl),
 	}
 	in.Target.Running = running
+	if e.source.Kind() == source.Live {
+		end, err := e.source.EndOfWAL(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("source: find end of WAL: %w", err)
+		}
+		in.Source.Reached = end.LSN
+	}
 	g := &gatherer{in: in, geometry: geometryOf(e.targetControl), target: targetPath, source: sourcePath, progress: progress,
 		index: e.index(e.targetWAL(), progress)}
 	if wal := e.sourceWAL(); wal != nil {
 		g.sourceIndex = e.index(wal, progress)
 	}
-	if err := g.gather(ctx); err != nil {
-		return nil, err
+	if err := g.gather(ctx); err != nil || fork.Same() {
+		return in, err
 	}
 	in.Names = namesOf(ctx, app, e.target)
 	in.Rewind, err = rewindCost(ctx, e, in, sourcePath)
@@ -164,7 +171,7 @@ func (g *gatherer) gather(ctx context.Context) error {
 	g.progress.begin("reading the target's WAL", 0)
 	fork := g.in.Fork.LSN
 	if g.in.Fork.Same() {
-		g.in.After = &reports.Log{Touched: &blockmap.Map{}, End: reports.EndOfWAL{LSN: max(g.in.Target.Checkpoint, g.in.Target.MinRecoveryPoint), Reason: "limit", Natural: true}}
+		g.in.After = &reports.Log{Touched: &blockmap.Map{}}
 		return nil
 	}
 	after, err := g.index.Touched(ctx, g.target, pg.Span{From: fork, To: pg.MaxLSN})

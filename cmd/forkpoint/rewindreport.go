@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"forkpoint/reports"
 	"forkpoint/rewind"
@@ -25,12 +26,16 @@ func (r *rewindReport) Worst() reports.Severity { return reports.None }
 // Document is the result for people.
 func (r *rewindReport) Document() reports.Document {
 	sections := []reports.Section{{Parts: []reports.Part{reports.Text(r.summary())}}}
-	if p := r.Plan; p != nil {
-		sections[0].Parts = append(sections[0].Parts, planFacts(p))
-		sections = append(sections, reports.Section{Title: r.title("What would be done", "What was done"), Parts: []reports.Part{planKinds(p)}})
-		if r.DryRun {
-			sections = append(sections, reports.Section{Title: "Files, in the order of execution", Parts: []reports.Part{planFiles(p)}})
-		}
+	switch p := r.Plan; {
+	case p != nil && r.DryRun:
+		sections[0].Parts = append(sections[0].Parts, append(placeFacts(p), costFacts(p)...))
+		sections = append(sections,
+			reports.Section{Title: "What would be done", Parts: []reports.Part{planKinds(p)}},
+			reports.Section{Title: "Files, in the order of execution", Parts: []reports.Part{planFiles(p)}})
+		sections = append(sections, lostAndKept(p)...)
+	case p != nil:
+		sections[0].Parts = append(sections[0].Parts, append(placeFacts(p), r.doneFacts()...))
+		sections = append(sections, reports.Section{Title: "What was done", Parts: []reports.Part{planKinds(p)}})
 		sections = append(sections, lostAndKept(p)...)
 	}
 	if len(r.Notes) > 0 {
@@ -40,13 +45,6 @@ func (r *rewindReport) Document() reports.Document {
 		sections = append(sections, reports.Section{Title: "Next", Parts: []reports.Part{reports.Text(next)}})
 	}
 	return reports.Document{Sections: sections}
-}
-
-func (r *rewindReport) title(dry, done string) string {
-	if r.DryRun {
-		return dry
-	}
-	return done
 }
 
 func (r *rewindReport) summary() string {
@@ -85,11 +83,36 @@ func (r *rewindReport) next() string {
 	return strings.Join(lines, "\n")
 }
 
-func planFacts(p *plan.Plan) reports.Facts {
+func placeFacts(p *plan.Plan) reports.Facts {
+	return reports.Facts{
+		{Name: "fork point", Value: p.Fork.LSN, Note: fmt.Sprintf("end of timeline %d in common; the target's WAL ended at %s", p.Fork.Timeline, p.TargetEnd)},
+		{Name: "last common checkpoint", Value: p.Checkpoint.LSN, Note: fmt.Sprintf("redo %s, timeline %d", p.Checkpoint.Redo, p.Checkpoint.Timeline)},
+	}
+}
+
+// doneFacts says what was moved and how long it took.
+func (r *rewindReport) doneFacts() reports.Facts {
+	w := r.Written
+	facts := reports.Facts{
+		{Name: "read from the source", Value: reports.Bytes(w.FromSource), Note: "of " + bytesText(r.Plan.Totals.SourceSize) + " there"},
+		{Name: "written to the target", Value: reports.Bytes(w.ToTarget), Note: bytesText(w.Equal) + " were equal and left alone"},
+		{Name: "old bytes kept", Value: reports.Bytes(w.PreImages)},
+		{Name: "blocks copied", Value: reports.Count(r.Plan.Totals.Blocks), Note: fmt.Sprintf("%d left to replay", r.Plan.Totals.Why.Spared)},
+		{Name: "consistent from", Value: r.MinRecovery, Note: "replay has to reach it before the server takes connections"},
+	}
+	var total time.Duration
+	var phases []string
+	for _, t := range r.Times {
+		total += t.Elapsed
+		phases = append(phases, fmt.Sprintf("%s %s", t.Phase, t.Elapsed.Round(time.Millisecond)))
+	}
+	return append(facts, reports.Fact{Name: "took", Value: total, Note: strings.Join(phases, ", ")})
+}
+
+// costFacts says what a rewind would move.
+func costFacts(p *plan.Plan) reports.Facts {
 	t := p.Totals
 	return reports.Facts{
-		{Name: "fork point", Value: p.Fork.LSN, Note: fmt.Sprintf("end of timeline %d in common; the target's WAL ends at %s", p.Fork.Timeline, p.TargetEnd)},
-		{Name: "last common checkpoint", Value: p.Checkpoint.LSN, Note: fmt.Sprintf("redo %s, timeline %d", p.Checkpoint.Redo, p.Checkpoint.Timeline)},
 		{Name: "to copy, at most", Value: reports.Bytes(t.Copied), Note: "of " + bytesText(t.SourceSize) + " at the source"},
 		{Name: "relation data", Value: reports.Bytes(t.RelationData), Note: fmt.Sprintf("%d blocks; %d were touched since redo", t.Blocks, t.Classic)},
 		{Name: "blocks touched after the fork", Value: reports.Count(t.Why.After)},
@@ -131,7 +154,7 @@ func planFiles(p *plan.Plan) reports.Table {
 	t := reports.Table{Columns: []reports.Column{{Title: "action"}, {Title: "file"}, {Title: "blocks", Right: true}, {Title: "size", Right: true}, {Title: "why"}}}
 	left := 0
 	for _, a := range p.Actions {
-		if len(t.Rows) == maxActions {
+		if len(t.Rows) == maxActions || a.Kind == plan.CopyForks {
 			left++
 			continue
 		}
@@ -145,7 +168,7 @@ func planFiles(p *plan.Plan) reports.Table {
 		t.Rows = append(t.Rows, row)
 	}
 	if left > 0 {
-		t.Note = fmt.Sprintf("%d more; --format json has all.", left)
+		t.Note = fmt.Sprintf("%d more, maps of free space and visibility among them; --format json has all.", left)
 	}
 	return t
 }

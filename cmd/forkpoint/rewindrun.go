@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
@@ -24,7 +23,7 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	}
 	defer e.close()
 	cfg := opts.config(app, e.target, progress)
-	cfg.Source, cfg.WAL = e.source, e.targetWAL()
+	cfg.Source, cfg.WAL = e.source, e.ownWAL()
 	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
 	if names := namesOf(ctx, app, e.target); names != nil {
 		cfg.Names = func(rel pg.RelFileLocator) (string, bool) {
@@ -39,7 +38,7 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
 	target, err := datadir.Open(opts.ends.target)
 	if err != nil {
-		return nil, fmt.Errorf("target: %w", err)
+		return nil, notDataDir("target", err)
 	}
 	return rewind.Undo(ctx, opts.config(app, target, progress))
 }
