@@ -44,8 +44,8 @@ type Node struct {
 	Checkpoint       pg.LSN
 	MinRecoveryPoint pg.LSN
 	Reached          pg.LSN // end of a live server's WAL; 0 where it was not asked
-	HintsLogged      bool // checksums or wal_log_hints
-	HasControl       bool // the fields above but Path and Timeline are known
+	HintsLogged      bool   // checksums or wal_log_hints
+	HasControl       bool   // the fields above but Path and Timeline are known
 }
 
 // DivergenceInput is what a [Divergence] is made from.

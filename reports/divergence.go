@@ -57,7 +57,7 @@ type Branch struct {
 	Checkpoint       pg.LSN        `json:"checkpoint,omitzero"`
 	MinRecoveryPoint pg.LSN        `json:"min_recovery_point,omitzero"`
 	Reached          pg.LSN        `json:"reached,omitzero"` // how far the log goes at least, without reading it
-	Known            bool          `json:"wal_known"` // its log since the fork was at hand
+	Known            bool          `json:"wal_known"`        // its log since the fork was at hand
 	End              EndOfWAL      `json:"end_of_wal"`
 	WALBytes         uint64        `json:"wal_bytes_since_fork"`
 	Records          int64         `json:"records_since_fork"`
