@@ -118,7 +118,8 @@ func (h *batchHeader) payload(f io.ReaderAt, off int64, buf *payloadBuffer) ([]b
 		}
 		buf.zstd = d
 	}
-	raw, err := buf.zstd.DecodeAll(stored, buf.take(&buf.raw, h.raw)[:0])
+	raw, err := buf.zstd.DecodeAll(stored, buf.raw[:0])
+	buf.raw = raw
 	if err != nil || uint32(len(raw)) != h.raw {
 		return nil, fmt.Errorf("%w: batch %d does not decompress to %d bytes: %v", ErrCorrupt, h.sequence, h.raw, err)
 	}
