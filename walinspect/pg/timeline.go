@@ -3,6 +3,7 @@ package pg
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // TimelineID numbers a branch of the log (TimeLineID in
@@ -12,7 +13,12 @@ type TimelineID uint32
 // ParseTimeline reads a timeline number in decimal, or in the eight-digit
 // hexadecimal form of file names when prefixed with 0x.
 func ParseTimeline(s string) (TimelineID, error) {
-	n, err := strconv.ParseUint(s, 0, 32)
+	digits, hex := strings.CutPrefix(s, "0x")
+	base := 10 // also after a leading zero
+	if hex {
+		base = 16
+	}
+	n, err := strconv.ParseUint(digits, base, 32)
 	if err != nil || n == 0 {
 		return 0, fmt.Errorf("invalid timeline %q: want a number from 1 to %d", s, uint32(1<<32-1))
 	}
