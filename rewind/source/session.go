@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +57,7 @@ func (s *Server) openSession(ctx context.Context, hosts []host) (*session, error
 	if attrs[0] == "prefer-standby" {
 		attrs = []string{"standby", "any"}
 	}
-	var failures []error
+	failures := &connectError{several: len(hosts) > 1}
 	for _, attr := range attrs {
 		for _, h := range hosts {
 			sess, err := s.openHost(ctx, h, attr)
@@ -65,13 +67,51 @@ func (s *Server) openSession(ctx context.Context, hosts []host) (*session, error
 			if context.Cause(ctx) != nil {
 				return nil, context.Cause(ctx)
 			}
-			failures = append(failures, fmt.Errorf("connect to %s: %w", h, plainConnectError(err)))
+			failures.add(h, err)
 			if e, said := serverError(err); said && e.Code != codeNotReady {
-				return nil, errors.Join(failures...) // libpq stops here too
+				return nil, failures // libpq stops here too
 			}
 		}
 	}
-	return nil, errors.Join(failures...)
+	return nil, failures
+}
+
+// connectError is why none of the hosts would have a session.
+type connectError struct {
+	several bool
+	text    []string
+	errs    []error
+}
+
+func (e *connectError) Error() string { return strings.Join(e.text, "; ") }
+
+func (e *connectError) Unwrap() []error { return e.errs }
+
+// add notes a failure. What the driver says around the causes is dropped, the
+// user and the address, and what it says twice: it tries with TLS and without.
+func (e *connectError) add(h host, err error) {
+	if driver := (*pgconn.ConnectError)(nil); errors.As(err, &driver) {
+		err = driver.Unwrap()
+	}
+	for _, cause := range causes(err) {
+		var lookup *net.DNSError
+		switch said, is := serverError(cause); {
+		case is:
+			cause = plainError(said)
+		case errors.As(cause, &lookup):
+			cause = lookup
+		case errors.Unwrap(cause) != nil:
+			cause = errors.Unwrap(cause)
+		}
+		text := cause.Error()
+		if e.several {
+			text = h.String() + ": " + text
+		}
+		if !slices.Contains(e.text, text) {
+			e.text = append(e.text, text)
+		}
+		e.errs = append(e.errs, cause)
+	}
 }
 
 // openHost connects to one host and sets the session up.
@@ -126,11 +166,18 @@ func majorOf(version string) (int, error) {
 	return major, nil
 }
 
-// plainConnectError drops what the driver says around the cause: the user and
-// the database, which the messages here name themselves.
-func plainConnectError(err error) error {
-	if wrapped := (*pgconn.ConnectError)(nil); errors.As(err, &wrapped) {
-		return wrapped.Unwrap()
+// causes takes a joined error apart.
+func causes(err error) []error {
+	joined, is := err.(interface{ Unwrap() []error })
+	if !is {
+		joined, is = errors.Unwrap(err).(interface{ Unwrap() []error })
 	}
-	return err
+	if !is {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, causes(e)...)
+	}
+	return all
 }

@@ -139,6 +139,9 @@ func TestPromotedSource(t *testing.T) {
 		if tli, err := standby.Timeline(t.Context()); err != nil || tli != 2 {
 			t.Errorf("promoted, on timeline %d, %v", tli, err)
 		}
+		if _, c, err := standby.Control(t.Context()); err == nil {
+			t.Logf("promoted: the control file says checkpoint on timeline %d, minimum recovery point on %d", c.CheckpointCopy.Timeline, c.MinRecoveryTimeline)
+		}
 		if end, err := standby.EndOfWAL(t.Context()); err != nil || end.Timeline != 2 {
 			t.Errorf("promoted, ends at %s, %v", end, err)
 		}
@@ -178,6 +181,7 @@ func TestStandbyFollowsPromotion(t *testing.T) {
 		if tli, err := s.Timeline(t.Context()); err != nil || tli != 2 {
 			t.Errorf("timeline %d, %v; the control file says %d", tli, err, c.CurrentTimeline())
 		}
+		t.Logf("following: the control file says timeline %d", c.CurrentTimeline())
 		end, err := s.EndOfWAL(t.Context())
 		if err != nil || end.LSN < c.MinRecoveryPoint {
 			t.Errorf("ends at %s, %v; control file has %s", end, err, c.MinRecoveryPoint)
