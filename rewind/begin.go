@@ -70,6 +70,7 @@ func (r *run) begin(ctx context.Context) error {
 	r.result.Journal = r.journal.Dir()
 	r.edit = journal.NewEditor(r.journal, r.target)
 	r.changed = true
+	r.tell(Event{Kind: EventBarred})
 	return r.edit.Bar(ctx, r.barText())
 }
 

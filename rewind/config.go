@@ -71,6 +71,7 @@ type Config struct {
 
 	Log      *slog.Logger
 	Progress func(Progress) // called often; may be nil
+	Event    func(Event)    // may be nil
 	Now      func() time.Time
 }
 

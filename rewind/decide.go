@@ -38,6 +38,7 @@ func (r *run) decide(ctx context.Context) error {
 	p.TargetControl = bytes.TrimRight(s.target.raw, "\x00")
 	r.plan = p
 	r.sweep()
+	r.tell(Event{Kind: EventPlan, Bytes: p.Totals.Copied, Total: p.Totals.SourceSize})
 	r.result.Needed = true
 	r.result.Plan = p
 	return nil

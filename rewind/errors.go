@@ -51,6 +51,7 @@ type PreflightError struct {
 	Check Check
 	Side  Side
 	LSN   pg.LSN // zero where the check is not about a place in the log
+	Path  string // file that is missing or at fault, if it is about one
 	Found string
 	Want  string
 	Next  string // what the operator can do

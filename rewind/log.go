@@ -104,6 +104,7 @@ func (r *run) findCheckpoint(ctx context.Context) error {
 	}
 	s.label = plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline}
 	r.adoptRestartpoint()
+	r.tell(Event{Kind: EventCheckpoint, LSN: s.common.LSN, Timeline: s.common.Timeline})
 	return nil
 }
 

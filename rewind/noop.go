@@ -14,8 +14,12 @@ import (
 func (r *run) stopIfSame(context.Context) error {
 	s := &r.sit
 	if !s.fork.Same() || r.resumed != nil {
+		if !s.fork.Same() {
+			r.tell(Event{Kind: EventFork, LSN: s.fork.LSN, Timeline: s.fork.Timeline})
+		}
 		return nil
 	}
+	r.tell(Event{Kind: EventSame, Timeline: s.target.timeline})
 	c := s.target.control
 	reached, limit := max(c.Checkpoint, c.MinRecoveryPoint), s.sourceEnd.LSN
 	if r.cfg.Source.Kind() == source.Directory {
@@ -49,6 +53,7 @@ func (r *run) stopIfNotDiverged(context.Context) error {
 func (r *run) stopNoop(why string) error {
 	r.done = true
 	r.result.Why = why
+	r.tell(Event{Kind: EventNoRewind})
 	if !r.cfg.WriteRecoveryConf || r.cfg.DryRun {
 		return nil
 	}

@@ -65,7 +65,10 @@ type run struct {
 	journal *journal.Journal
 	edit    *journal.Editor
 	staged  staged
-	resumed *resumed // nil unless an interrupted run is taken up
+	// archived names the segments for replay that neither side has, but a place
+	// that the caller named.
+	archived []string
+	resumed  *resumed // nil unless an interrupted run is taken up
 
 	changed bool // the target is not as it was
 	done    bool // nothing is left to do
@@ -88,7 +91,12 @@ func newRun(cfg Config) *run {
 // steps runs one step after the other until one fails or nothing is left to
 // do. Steps of one phase are timed together.
 func (r *run) steps(ctx context.Context, steps []step) (*Result, error) {
+	phase := Phase("")
 	for _, s := range steps {
+		if s.phase != phase {
+			phase = s.phase
+			r.tell(Event{Kind: EventPhase, Phase: phase})
+		}
 		began := r.cfg.Now()
 		err := s.run(ctx)
 		r.took(s.phase, r.cfg.Now().Sub(began))

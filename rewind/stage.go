@@ -30,7 +30,7 @@ type staged struct {
 
 // checkPlan refuses, before anything is fetched, where a segment that replay
 // will read is nowhere to be had.
-func (r *run) checkPlan(context.Context) error {
+func (r *run) checkPlan(ctx context.Context) error {
 	if err := r.checkLinks(); err != nil {
 		return err
 	}
@@ -51,14 +51,48 @@ func (r *run) checkPlan(context.Context) error {
 			name := size.Name(tli, n)
 			have = have || fetched[name] || !gone[name] && r.targetHasWAL(name)
 		}
-		if !have {
+		if have {
+			continue
+		}
+		name, found := r.findArchived(ctx, n)
+		if !found {
 			return r.missingWAL(n)
 		}
+		r.archived = append(r.archived, name)
 	}
 	if r.cfg.DryRun {
 		r.done = true
 	}
 	return nil
+}
+
+// findArchived looks for a segment that neither side has in the places that the
+// caller named.
+func (r *run) findArchived(ctx context.Context, n uint64) (string, bool) {
+	size := r.sit.target.control.SegmentSize
+	for _, tli := range r.sit.source.path.SegmentTimelines(size, n) {
+		name := size.Name(tli, n)
+		if f, err := r.cfg.WAL.Open(ctx, name); err == nil {
+			f.Close() // read only
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// stageArchived copies such a segment beside those that come from the source.
+func (r *run) stageArchived(ctx context.Context, name string) error {
+	f, err := r.cfg.WAL.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // read only
+	b, err := f.Bytes()
+	if err != nil {
+		return err
+	}
+	r.staged.names[name] = true
+	return os.WriteFile(filepath.Join(r.staged.dir, name), b, 0o600)
 }
 
 func (r *run) targetHasWAL(name string) bool {
@@ -92,6 +126,11 @@ func (r *run) stageWAL(ctx context.Context) error {
 	for _, a := range r.plan.Actions {
 		if a.Kind == plan.FetchWAL {
 			actions = append(actions, a)
+		}
+	}
+	for _, name := range r.archived {
+		if err := r.stageArchived(ctx, name); err != nil {
+			return fmt.Errorf("fetch %s for replay: %w", name, err)
 		}
 	}
 	return r.fetchStaged(ctx, actions)
