@@ -1,55 +1,56 @@
-package walinspect
+package walinspect_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
+	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
 )
 
-// benchSegments reads whole segments from the directory that FORKPOINT_BENCH_WAL
-// names: the pg_wal of a server of any known version, after pgbench.
-func benchSegments(b *testing.B) (Geometry, []*BytesPages, []pg.LSN) {
+// benchSegments loads whole segments: those of the fixtures, or of the
+// directory that FORKPOINT_BENCH_WAL names, such as a pg_wal after pgbench.
+func benchSegments(b *testing.B) (g walinspect.Geometry, all []*walinspect.BytesPages, starts []pg.LSN) {
 	dir := os.Getenv("FORKPOINT_BENCH_WAL")
 	if dir == "" {
-		b.Skip("set FORKPOINT_BENCH_WAL to a directory with WAL segments")
+		dir = filepath.Join("..", "testdata", "pg15")
 	}
-	var g Geometry
-	var pages []*BytesPages
-	var starts []pg.LSN
-	files, err := filepath.Glob(filepath.Join(dir, "0000????????????????????"))
-	if err != nil || len(files) == 0 {
-		b.Fatalf("no segments in %s: %v", dir, err)
+	g, err := segment.Discover(b.Context(), dir)
+	if err != nil {
+		b.Fatal(err)
 	}
-	for _, path := range files {
-		data, err := os.ReadFile(path)
+	source := segment.NewDir(dir, g.SegmentSize)
+	for info, err := range source.List(b.Context()) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		h, err := DecodePageHeader(data)
+		f, err := source.Open(b.Context(), info.Name.Format(g.SegmentSize))
 		if err != nil {
 			b.Fatal(err)
 		}
-		g = Geometry{SystemID: h.SystemID, SegmentSize: h.SegmentSize, PageSize: h.PageSize}
-		name, err := pg.ParseSegmentName(filepath.Base(path), g.SegmentSize)
+		data, err := f.Bytes()
 		if err != nil {
 			b.Fatal(err)
 		}
-		pages = append(pages, NewBytesPages(name, g.SegmentSize, path, data))
-		starts = append(starts, h.Address)
+		f.Close()
+		all = append(all, walinspect.NewBytesPages(info.Name, g.SegmentSize, info.Path, data))
+		starts = append(starts, g.SegmentSize.Start(info.Name.Number))
 	}
-	return g, pages, starts
+	return g, all, starts
 }
 
+// BenchmarkReader decodes every record of each segment, without I/O.
 func BenchmarkReader(b *testing.B) {
-	g, pages, starts := benchSegments(b)
+	g, all, starts := benchSegments(b)
 	var bytes, records, blocks int64
 	b.ReportAllocs()
 	for b.Loop() {
 		bytes, records, blocks = 0, 0, 0
-		for i, p := range pages {
-			r := NewReader(p, g, starts[i])
+		for i, pages := range all {
+			r := walinspect.NewReader(pages, g, starts[i])
+			r.SetLimit(starts[i] + pg.LSN(g.SegmentSize))
 			last := starts[i]
 			for r.Next(b.Context()) {
 				records++
@@ -63,4 +64,24 @@ func BenchmarkReader(b *testing.B) {
 	b.ReportMetric(float64(records), "records")
 	b.ReportMetric(float64(blocks), "blocks")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(records), "ns/record")
+}
+
+// BenchmarkPages is the same with files read in windows.
+func BenchmarkPages(b *testing.B) {
+	dir := os.Getenv("FORKPOINT_BENCH_WAL")
+	if dir == "" {
+		b.Skip("set FORKPOINT_BENCH_WAL to a directory with WAL segments of timeline 1")
+	}
+	g, _, starts := benchSegments(b)
+	var bytes int64
+	b.ReportAllocs()
+	for b.Loop() {
+		pages := segment.NewPages(segment.NewDir(dir, g.SegmentSize), g.SegmentSize, segment.OneTimeline(1))
+		r := walinspect.NewReader(pages, g, starts[0])
+		for r.Next(b.Context()) {
+		}
+		bytes = int64(r.Stop().LSN - starts[0])
+		pages.Close()
+	}
+	b.SetBytes(bytes)
 }

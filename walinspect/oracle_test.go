@@ -15,8 +15,10 @@ import (
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
 	"forkpoint/walinspect/pgtest"
 	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/timeline"
 )
 
 var (
@@ -163,6 +165,50 @@ func TestFixtures(t *testing.T) {
 					t.Errorf("records of version %d", rec.Major())
 				}
 			})
+		}
+	}
+}
+
+// TestFixturePath follows the log of every version over both of its fail-overs.
+func TestFixturePath(t *testing.T) {
+	for major := pg.MinMajor; major <= pg.MaxMajor; major++ {
+		dir := filepath.Join("..", "testdata", fmt.Sprintf("pg%d", major))
+		text, err := os.ReadFile(filepath.Join(dir, "00000003.history"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		history, err := timeline.Parse(3, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := segment.Discover(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, path := segment.NewDir(dir, g.SegmentSize), history.Path()
+		pages := segment.NewPages(source, g.SegmentSize, func(n uint64) []pg.TimelineID { return path.SegmentTimelines(g.SegmentSize, n) })
+		defer pages.Close()
+		r := walinspect.NewReader(pages, g, g.SegmentSize.Start(firstSegment(t, source, 1)))
+		seen := map[pg.TimelineID]int{}
+		for r.Next(t.Context()) {
+			rec := r.Record()
+			owner := path.Owner(rec.LSN)
+			seen[owner]++
+			if rec.Timeline > owner {
+				t.Fatalf("version %d: the record at %s is on timeline %d, the path says %d", major, rec.LSN, rec.Timeline, owner)
+			}
+		}
+		if !r.Stop().Reason.EndOfWAL() || len(seen) != 3 {
+			t.Errorf("version %d: %s after records on timelines %v", major, r.Stop(), seen)
+		}
+		tip := path[2].Begin
+		rec, err := walinspect.LastCheckpointBefore(t.Context(), pages, g, tip)
+		if err != nil || rec.LSN >= tip {
+			t.Errorf("version %d: last checkpoint before %s: %v", major, tip, err)
+			continue
+		}
+		if _, err := pgcontrol.DecodeCheckpoint(major, rec.Main); err != nil {
+			t.Errorf("version %d: %v", major, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package walinspect_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -225,4 +226,36 @@ func TestLastCheckpointBefore(t *testing.T) {
 func lose(b *waltest.Builder) (lost, overwrite pg.LSN) {
 	b.FillTo(page(b.End()) - 64)
 	return b.Abandon(waltest.Noop(3000))
+}
+
+// A record that claims to be large costs nothing until pages confirm it.
+func TestClaimedLengthTakesNoMemory(t *testing.T) {
+	s := tell(16)
+	s.Put32(s.small, 1<<30-1)
+	r := walinspect.NewReader(s, s.Geometry, s.small)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if r.Next(t.Context()) {
+		t.Fatal("a record of a gigabyte was read")
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes were allocated for a record that is not there: %s", n, r.Stop())
+	}
+}
+
+func TestNoAllocationPerRecord(t *testing.T) {
+	b := waltest.New(waltest.Config{})
+	for range 2000 {
+		b.Append(waltest.Touch(7, pg.BlockTag{Block: 1}, pg.BlockTag{Block: 2}))
+	}
+	g := b.Log().Geometry
+	pages := walinspect.NewBytesPages(pg.SegmentName{Timeline: 1, Number: 1}, g.SegmentSize, "", b.Log().Segment(1))
+	r := walinspect.NewReader(pages, g, b.Log().Start)
+	for range 100 {
+		r.Next(t.Context())
+	}
+	if n := testing.AllocsPerRun(1500, func() { r.Next(t.Context()) }); n >= 0.1 {
+		t.Errorf("%.2f allocations per record", n)
+	}
 }
