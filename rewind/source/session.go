@@ -90,7 +90,8 @@ func (e *connectError) Unwrap() []error { return e.errs }
 // add notes a failure. What the driver says around the causes is dropped, the
 // user and the address, and what it says twice: it tries with TLS and without.
 func (e *connectError) add(h host, err error) {
-	if driver := (*pgconn.ConnectError)(nil); errors.As(err, &driver) {
+	driver := (*pgconn.ConnectError)(nil)
+	if errors.As(err, &driver) {
 		err = driver.Unwrap()
 	}
 	for _, cause := range causes(err) {
@@ -100,7 +101,7 @@ func (e *connectError) add(h host, err error) {
 			cause = plainError(said)
 		case errors.As(cause, &lookup):
 			cause = lookup
-		case errors.Unwrap(cause) != nil:
+		case driver != nil && errors.Unwrap(cause) != nil:
 			cause = errors.Unwrap(cause)
 		}
 		text := cause.Error()
