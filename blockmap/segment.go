@@ -49,6 +49,9 @@ type Segment struct {
 	// Digest is SHA-256 over position and CRC of each record: what the
 	// segment's valid WAL is, whatever the bytes behind its end are.
 	Digest [32]byte
+	// InnerDigest is the same over the records that end in the segment: the
+	// digest of a reading that could not get at what follows the segment.
+	InnerDigest [32]byte
 
 	// Supersedes lists digests of earlier readings of which this is a longer
 	// one: the segment had grown. Storing it makes them needless.

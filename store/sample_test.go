@@ -43,8 +43,8 @@ func everything() *blockmap.Segment {
 		SystemID: testSystem, SegmentSize: testSize, Major: 15, Name: pg.SegmentName{Timeline: 2, Number: 3},
 		First: start + 40, Last: start + 4000, End: start + 4096, FirstPrev: start - 64,
 		FirstTimeline: 1, LastTimeline: 2, Records: 100, Bytes: 3900, Stop: "clean-end", StopLSN: start + 4096, StopDetail: "want a record, got zeros",
-		Digest: sha256.Sum256([]byte("everything")),
-		Path:   "/data/pg_wal/000000020000000000000003", Identity: "1:2:3", Size: int64(testSize), Indexed: at(0),
+		Digest: sha256.Sum256([]byte("everything")), InnerDigest: sha256.Sum256([]byte("inner")),
+		Path: "/data/pg_wal/000000020000000000000003", Identity: "1:2:3", Size: int64(testSize), Indexed: at(0),
 		Touched: &blockmap.Map{},
 		Activity: map[pg.RelFork]blockmap.Activity{
 			relFork(16384, pg.MainFork): {Records: 9, Inserts: 4, Updates: 2, HotUpdates: 1, Deletes: 1, Images: 2, ImageBytes: 8000, WALBytes: 9000},

@@ -56,10 +56,10 @@ func (c *Catalog) saveSegment(ctx context.Context, tx *sql.Tx, s *blockmap.Segme
 	return c.dropSuperseded(ctx, tx, cluster, s)
 }
 
-const insertHead = `INSERT INTO segments (cluster_id, tli, segno, digest, first_lsn, last_lsn, end_lsn, first_prev,
+const insertHead = `INSERT INTO segments (cluster_id, tli, segno, digest, inner_digest, first_lsn, last_lsn, end_lsn, first_prev,
     first_tli, last_tli, records, wal_bytes, complete, stop, stop_lsn, stop_detail, commits, aborts, prepares,
     first_time, last_time, min_xid, max_xid, indexed_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
 
 func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, s *blockmap.Segment) (id int64, err error) {
 	at, err := toLSNs(s.First, s.Last, s.End, s.FirstPrev, s.StopLSN)
@@ -67,7 +67,7 @@ func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, 
 		return 0, err
 	}
 	sum := summarize(s)
-	err = tx.QueryRowContext(ctx, insertHead, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:],
+	err = tx.QueryRowContext(ctx, insertHead, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:], s.InnerDigest[:],
 		at[0], at[1], at[2], at[3], s.FirstTimeline, s.LastTimeline, s.Records, s.Bytes, s.Complete, s.Stop, at[4], s.StopDetail,
 		sum.commits, sum.aborts, sum.prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
 	if err != nil {

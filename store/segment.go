@@ -12,21 +12,22 @@ import (
 type SegmentKey = blockmap.SegmentKey
 
 // headColumns are what scanHead reads.
-const headColumns = `s.digest, s.first_lsn, s.last_lsn, s.end_lsn, s.first_prev, s.first_tli, s.last_tli, s.records, s.wal_bytes,
+const headColumns = `s.digest, s.inner_digest, s.first_lsn, s.last_lsn, s.end_lsn, s.first_prev, s.first_tli, s.last_tli, s.records, s.wal_bytes,
        s.complete, s.stop, s.stop_lsn, s.stop_detail, s.indexed_at, c.pg_version,
        coalesce(f.path, ''), coalesce(f.identity, ''), coalesce(f.size, 0)`
 
 // scanHead reads a segment without its contents.
 func scanHead(key SegmentKey, scan scanFunc, more ...any) (*blockmap.Segment, error) {
 	s := &blockmap.Segment{SystemID: key.SystemID, SegmentSize: key.SegmentSize, Name: key.Name}
-	var digest []byte
+	var digest, inner []byte
 	var first, last, end, prev, stop, indexed int64
-	err := scan(append([]any{&digest, &first, &last, &end, &prev, &s.FirstTimeline, &s.LastTimeline, &s.Records, &s.Bytes,
+	err := scan(append([]any{&digest, &inner, &first, &last, &end, &prev, &s.FirstTimeline, &s.LastTimeline, &s.Records, &s.Bytes,
 		&s.Complete, &s.Stop, &stop, &s.StopDetail, &indexed, &s.Major, &s.Path, &s.Identity, &s.Size}, more...)...)
 	if err != nil {
 		return nil, err
 	}
 	copy(s.Digest[:], digest)
+	copy(s.InnerDigest[:], inner)
 	s.First, s.Last, s.End, s.FirstPrev, s.StopLSN = pg.LSN(first), pg.LSN(last), pg.LSN(end), pg.LSN(prev), pg.LSN(stop)
 	s.Indexed = fromTime(indexed)
 	return s, nil

@@ -24,6 +24,7 @@ type extract struct {
 	lastXID *blockmap.XIDActivity // of the record before
 	effects []rmgr.Effect
 	digest  digest
+	crosses bool // the last record goes on in the next segment
 }
 
 func newExtract(seg *blockmap.Segment) *extract {
@@ -52,6 +53,9 @@ func (x *extract) add(rec *walinspect.Record) error {
 	if rec.Timeline != s.LastTimeline {
 		x.event(timelineBegin(s, rec))
 		s.LastTimeline = rec.Timeline
+	}
+	if rec.End > s.SegmentSize.Start(s.Name.Number+1) {
+		s.InnerDigest, x.crosses = x.digest.now(), true
 	}
 	s.Last, s.End = rec.LSN, rec.End
 	s.Records++
@@ -166,6 +170,9 @@ func (x *extract) finish() {
 		s.XIDs = append(s.XIDs, *x)
 	}
 	s.Digest, s.Supersedes = x.digest.sum()
+	if !x.crosses {
+		s.InnerDigest = s.Digest
+	}
 }
 
 // assigned returns the activity of each identifier in the order of first

@@ -61,6 +61,9 @@ func New(source segment.Source, g walinspect.Geometry, cache Cache, opts Options
 	return ix
 }
 
+// A span that begins at 0 begins with the first segment that is known, and one
+// that ends at pg.MaxLSN ends with the log.
+
 // Index sees to it that the segments of a span are in the cache, whole, and
 // tells what the span is covered by. Its result has no contents.
 func (ix *Indexer) Index(ctx context.Context, path timeline.Path, span pg.Span) (*Result, error) {

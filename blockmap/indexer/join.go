@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"forkpoint/blockmap"
 	"forkpoint/walinspect"
@@ -14,10 +15,15 @@ import (
 type joint struct {
 	started bool   // something was joined
 	at      pg.LSN // all before is accounted for, or noted as a gap
-	known   bool   // last and end are those of the record before at
-	last    pg.LSN
-	end     pg.LSN
-	reason  string // why nothing is known from at on: the first one
+	number  uint64 // of the last segment that was joined
+	last    pg.LSN // start of the last record
+	end     pg.LSN // and its end
+	// known holds where the next segment must go on from that record; crossing
+	// where another follows it that could not be read and reaches into the next
+	// segment.
+	known, crossing bool
+
+	reasons []string // why nothing is known from at on
 	stop    walinspect.StopReason
 	detail  string
 }
@@ -59,7 +65,7 @@ func (s *scan) nameEnd(ctx context.Context) error {
 	}
 	for _, e := range c.events() {
 		if e.Kind == blockmap.Switch && e.LSN == c.head.Last {
-			j.stop, j.detail = walinspect.StopSwitchTail, "the last record switches to a new segment; "+j.reason
+			j.stop, j.detail = walinspect.StopSwitchTail, "the last record switches to a new segment; "+s.reason()
 		}
 	}
 	return nil
@@ -173,16 +179,27 @@ func (s *scan) check(ctx context.Context, p *position, c *choice) (reason string
 			return reason, nil
 		}
 	}
-	if !s.joint.known || h.Records == 0 {
+	j := &s.joint
+	if !j.known && s.suspect[h.Name.Timeline] {
+		return fmt.Sprintf("segment %s may be of another branch: one before it is, and between them nothing is known", p.name.Format(s.size)), nil
+	}
+	if j.last == 0 || h.Records == 0 {
 		return "", nil
 	}
-	name := p.name.Format(s.size)
-	if h.FirstPrev != s.joint.last {
+	start := s.g.RecordStart(j.end)
+	wrong := func(want string) (string, error) {
+		s.suspect[h.Name.Timeline] = true
 		return fmt.Sprintf("segment %s does not go on with the log before it: its first record at %s links back to %s, not to %s",
-			name, h.First, h.FirstPrev, s.joint.last), nil
+			p.name.Format(s.size), h.First, h.FirstPrev, want), nil
 	}
-	start := s.g.RecordStart(s.joint.end)
-	if h.First == start {
+	switch {
+	case j.known && h.FirstPrev != j.last:
+		return wrong(j.last.String())
+	case j.crossing && p.n == j.number+1 && h.FirstPrev != start:
+		return wrong(start.String())
+	case !j.known && h.FirstPrev < start:
+		return wrong("a record from " + start.String() + " on")
+	case !j.known || h.First == start:
 		return "", nil
 	}
 	if err := s.load(ctx, c); err != nil {
@@ -193,7 +210,7 @@ func (s *scan) check(ctx context.Context, p *position, c *choice) (reason string
 			return "", nil
 		}
 	}
-	return fmt.Sprintf("segment %s begins with a record at %s, the record before it ends at %s", name, h.First, s.joint.end), nil
+	return fmt.Sprintf("segment %s begins with a record at %s, the record before it ends at %s", p.name.Format(s.size), h.First, j.end), nil
 }
 
 // events are what is known of the segment's events.
@@ -206,10 +223,12 @@ func (c *choice) events() []blockmap.Event {
 
 // miss notes that nothing is known of a segment.
 func (s *scan) miss(reason string, stop walinspect.StopReason) {
-	s.joint.known = false
-	if s.joint.reason == "" {
-		s.joint.reason, s.joint.stop, s.joint.detail = reason, stop, reason
+	j := &s.joint
+	j.known = false
+	if len(j.reasons) == 0 && j.stop == walinspect.StopNone {
+		j.stop, j.detail = stop, reason
 	}
+	j.reasons = append(j.reasons, reason)
 }
 
 // cover accounts for the part of the log that the choice tells about.
@@ -225,25 +244,36 @@ func (s *scan) cover(c *choice) {
 		s.gap(at, from)
 	}
 	s.result.Coverage.add(pg.Span{From: from, To: to}, c.rung)
-	*j = joint{started: true, at: to, known: j.known, last: j.last, end: j.end}
+	*j = joint{started: true, at: to, number: h.Name.Number, known: j.known, last: j.last, end: j.end}
 	if h.Records > 0 {
 		j.known, j.last, j.end = true, h.Last, h.End
 	}
 	switch {
 	case ended && to < c.part.To:
-		j.stop, j.detail, j.reason = walinspect.StopReason(h.Stop), h.StopDetail, h.StopDetail
+		j.known, j.crossing = false, c.crosses
+		j.stop, j.detail = walinspect.StopReason(h.Stop), h.StopDetail
+		j.reasons = []string{h.StopDetail}
 	case c.part.To < s.size.Span(h.Name.Number).To:
 		j.known = false // the rest of the file is of another branch, or not asked for
-		j.reason = fmt.Sprintf("the path leaves timeline %d at %s and there is no segment of a newer timeline", h.Name.Timeline, c.part.To)
+		j.reasons = []string{fmt.Sprintf("the path leaves timeline %d at %s and there is no segment of a newer timeline", h.Name.Timeline, c.part.To)}
 	}
 }
 
 func (s *scan) gap(from, to pg.LSN) {
-	reason := s.joint.reason
-	if reason == "" {
-		reason = "no segment is there"
+	s.result.Gaps = append(s.result.Gaps, Gap{pg.Span{From: from, To: to}, s.reason()})
+}
+
+// reason puts into words why nothing is known from the joint on.
+func (s *scan) reason() string {
+	const shown = 3
+	reasons := s.joint.reasons
+	switch n := len(reasons); {
+	case n == 0:
+		return fmt.Sprintf("no segment is in %s", s.pool)
+	case n > shown:
+		return strings.Join(reasons[:shown], "; ") + fmt.Sprintf("; and %d more segments", n-shown)
 	}
-	s.result.Gaps = append(s.result.Gaps, Gap{pg.Span{From: from, To: to}, reason})
+	return strings.Join(reasons, "; ")
 }
 
 // gather takes in the contents of a choice.
@@ -281,7 +311,7 @@ func (s *scan) finish() {
 	default:
 		r.Stop, r.StopDetail = j.stop, j.detail
 		if r.Stop == walinspect.StopNone {
-			r.Stop, r.StopDetail = walinspect.StopMissingSegment, j.reason
+			r.Stop, r.StopDetail = walinspect.StopMissingSegment, s.reason()
 		}
 		if s.span.To != pg.MaxLSN || !j.started {
 			s.gap(at, s.span.To)

@@ -28,6 +28,7 @@ type choice struct {
 	contents *blockmap.Segment // nil where they must be loaded
 	rung     Rung
 	part     pg.Span // of the log, as far as the choice can tell about it
+	crosses  bool    // after the last record one begins that could not be read and reaches into the next segment
 }
 
 // locate finds what there is of segment n: a file to be read, or one that the
@@ -202,6 +203,12 @@ func (s *scan) lookUp(ctx context.Context, p *position) error {
 		}
 		for _, v := range variants {
 			c := &choice{head: v, rung: RungIndex, part: s.part(name)}
+			if v.FirstTimeline != v.LastTimeline {
+				// Where in the segment the timeline changes is in its events.
+				if err := s.load(ctx, c); err != nil {
+					return err
+				}
+			}
 			if s.fits(c) == "" {
 				p.choices, p.stored, p.name = append(p.choices, c), true, name
 			}

@@ -33,6 +33,7 @@ type outcome struct {
 	whole, part *blockmap.Segment
 	reason      string
 	stop        walinspect.StopReason
+	crosses     bool // see choice
 	err         error
 }
 
@@ -215,6 +216,7 @@ func (s *scan) end(ctx context.Context, out *outcome, stop walinspect.Stop, limi
 		out.head.Complete = limit == s.size.Start(out.head.Name.Number+1)
 	default:
 		out.head.Stop, out.head.StopLSN, out.head.StopDetail = string(stop.Reason), stop.LSN, stop.String()
+		out.crosses = s.size.Number(stop.At) > out.head.Name.Number
 		if out.head.Records == 0 {
 			*out = outcome{reason: fmt.Sprintf("segment %s: %s", out.head.Name.Format(s.size), stop), stop: stop.Reason}
 		}

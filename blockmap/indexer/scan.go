@@ -34,6 +34,10 @@ type scan struct {
 	listed map[pg.SegmentName]segment.Info
 	last   uint64 // highest number that is known to exist
 
+	// suspect are timelines of which a file turned out to be another branch's:
+	// without a joint, others of that name may be as well.
+	suspect map[pg.TimelineID]bool
+
 	result *Result
 	merge  *merge // nil if contents are not asked for
 	joint  joint
@@ -48,7 +52,7 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 	s := &scan{
 		request: req, ix: ix, g: ix.g, size: ix.g.SegmentSize,
 		pool:   newPool(ix.source, ix.opts.Workers+1),
-		result: &Result{Span: req.span},
+		result: &Result{Span: req.span}, suspect: map[pg.TimelineID]bool{},
 	}
 	defer s.pool.close()
 	if req.contents {
@@ -62,7 +66,13 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 		return nil, err
 	}
 	if known {
+		if !s.span.From.Valid() {
+			s.span.From = s.size.Start(first) // the beginning of what there is
+		}
 		err = s.walk(ctx, first)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -227,28 +237,50 @@ func (s *scan) take(ctx context.Context, p *position) error {
 // keep turns what a worker read into the position's choice, and falls back to
 // what is stored where the file turned out to be of no use.
 func (s *scan) keep(ctx context.Context, p *position, out *outcome) error {
-	if out.whole != nil && s.ix.caches {
-		if s.save = append(s.save, out.whole); len(s.save) >= saveBatch {
-			if err := s.flush(ctx); err != nil {
-				return err
-			}
-		}
-	}
 	if out.head != nil {
-		c := &choice{head: out.head, contents: out.contents(), rung: RungWAL, part: p.job.part}
-		reason := s.fits(c)
-		if reason == "" {
+		c := &choice{head: out.head, contents: out.contents(), rung: RungWAL, part: p.job.part, crosses: out.crosses}
+		known, err := s.complete(ctx, p, out)
+		if known || err != nil {
+			return err
+		}
+		if err := s.remember(ctx, out.whole); err != nil {
+			return err
+		}
+		if out.reason = s.fits(c); out.reason == "" {
 			p.choices = []*choice{c}
 			return nil
 		}
-		out.reason = reason
+		s.suspect[p.name.Timeline] = true
 	}
 	p.reason, p.stop = out.reason, out.stop
-	if err := s.lookUp(ctx, p); err != nil {
-		return err
-	}
 	s.ix.opts.Log.Debug("segment is of no use", "segment", p.name.Format(s.size), "reason", out.reason)
-	return nil
+	return s.lookUp(ctx, p)
+}
+
+// complete finds the stored segments that go on from what was read, where only
+// the end of the last record is missing since the next segment is: what is
+// stored has it.
+func (s *scan) complete(ctx context.Context, p *position, out *outcome) (bool, error) {
+	if !out.crosses || !s.ix.caches || out.whole == nil {
+		return false, nil
+	}
+	variants, err := s.ix.cache.Variants(ctx, out.head.Key())
+	for _, v := range variants {
+		if c := (&choice{head: v, rung: RungIndex, part: p.job.part}); v.Complete && v.InnerDigest == out.whole.Digest && s.fits(c) == "" {
+			p.choices, p.stored = append(p.choices, c), true
+		}
+	}
+	return p.stored, err
+}
+
+func (s *scan) remember(ctx context.Context, whole *blockmap.Segment) error {
+	if whole == nil || !s.ix.caches {
+		return nil
+	}
+	if s.save = append(s.save, whole); len(s.save) < saveBatch {
+		return nil
+	}
+	return s.flush(ctx)
 }
 
 // saveBatch is how many segments are saved in one transaction.

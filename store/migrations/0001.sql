@@ -35,6 +35,7 @@ CREATE TABLE segments (
     tli         INTEGER NOT NULL CHECK (tli > 0), -- in the file's name
     segno       INTEGER NOT NULL CHECK (segno >= 0),
     digest      BLOB    NOT NULL CHECK (length(digest) = 32), -- SHA-256 over LSN and CRC of the records
+    inner_digest BLOB   NOT NULL CHECK (length(inner_digest) = 32), -- the same without a record that goes on in the next segment
     first_lsn   INTEGER NOT NULL,        -- start of the first record; 0 if none begins here
     last_lsn    INTEGER NOT NULL,        -- start of the last record
     end_lsn     INTEGER NOT NULL,        -- end of the last record, maybe in a later segment
