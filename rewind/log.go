@@ -3,6 +3,7 @@ package rewind
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
@@ -37,7 +38,7 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 	checkpoint, found := checkpointAt(facts, from)
 	switch {
 	case !found:
-		return &PreflightError{Check: CheckCoverage, Side: Target, LSN: from,
+		return &PreflightError{Check: CheckCoverage, Side: Target, LSN: from, Path: r.missingFile(facts),
 			Found: fmt.Sprintf("the WAL record of its last checkpoint at %s on timeline %d is not there (%s)", from, s.target.timeline, gapText(facts)),
 			Want:  "the segment that holds it",
 			Next:  fmt.Sprintf("restore %s into pg_wal or name an archive that has it", r.segmentName(s.target.timeline, from))}
@@ -95,7 +96,7 @@ func (r *run) findCheckpoint(ctx context.Context) error {
 			break
 		}
 		if len(facts.Gaps) > 0 || first == 0 {
-			return &PreflightError{Check: CheckCheckpoint, Side: Target, LSN: span.From,
+			return &PreflightError{Check: CheckCheckpoint, Side: Target, LSN: s.fork.LSN, Path: r.missingFile(facts),
 				Found: fmt.Sprintf("no checkpoint before the fork at %s is to be found in the WAL at hand (%s)", s.fork.LSN, gapText(facts)),
 				Want:  "the WAL back to the last checkpoint that both clusters share",
 				Next:  "restore the missing segments into the target's pg_wal, or name an archive or restore_command that has them"}
@@ -155,6 +156,25 @@ func (r *run) gatherBlocks(ctx context.Context) error {
 func (r *run) segmentName(tli pg.TimelineID, lsn pg.LSN) string {
 	size := r.sit.target.control.SegmentSize
 	return size.Name(tli, size.Number(lsn))
+}
+
+// missingFile is the segment file that the latest gap begins with when read
+// backwards, "" where there is no gap or the file is there.
+func (r *run) missingFile(facts *Facts) string {
+	if len(facts.Gaps) == 0 {
+		return ""
+	}
+	size := r.sit.target.control.SegmentSize
+	gap := facts.Gaps[len(facts.Gaps)-1].Span
+	n := size.Number(gap.To - 1)
+	if gap.To == pg.MaxLSN {
+		n = size.Number(gap.From)
+	}
+	tlis := r.sit.target.path.SegmentTimelines(size, n)
+	if len(tlis) == 0 || r.targetHasWAL(size.Name(tlis[0], n)) {
+		return ""
+	}
+	return filepath.Join(r.cfg.Target.Path(), "pg_wal", size.Name(tlis[0], n))
 }
 
 // gapText says in words why facts are not complete.

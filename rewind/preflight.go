@@ -80,7 +80,7 @@ func (r *run) checkEvidence(ctx context.Context) error {
 	s := &r.sit
 	for _, facts := range []*Facts{s.before, s.after} {
 		if len(facts.Gaps) > 0 {
-			return &PreflightError{Check: CheckCoverage, Side: Target, LSN: facts.Gaps[0].Span.From,
+			return &PreflightError{Check: CheckCoverage, Side: Target, LSN: facts.Gaps[0].Span.From, Path: r.missingFile(facts),
 				Found: "what changed is not proven for all of its WAL since the last common checkpoint (" + gapText(facts) + ")",
 				Want:  fmt.Sprintf("WAL, or an index of it, for %s to %s", s.common.Redo, s.targetEnd),
 				Next:  "restore the missing segments into the target's pg_wal, or name an archive or restore_command that has them"}

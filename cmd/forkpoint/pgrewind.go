@@ -2,9 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"forkpoint/rewind"
+	"forkpoint/rewind/plan"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
 )
 
 // isPgRewind tells whether the program was called under the name of
@@ -13,24 +23,187 @@ func isPgRewind(argv0 string) bool {
 	return strings.TrimSuffix(filepath.Base(argv0), ".exe") == "pg_rewind"
 }
 
-// runAsPgRewind serves callers that know nothing but pg_rewind: its options
-// are those of the rewind command, its messages carry its name, and its exit
-// status is 0 or 1.
+// runAsPgRewind serves callers that know nothing but pg_rewind: its options,
+// its messages on stderr, its exit status 0 or 1, what it removes and what it
+// overwrites. The journal is all that it keeps in addition.
 func runAsPgRewind(ctx context.Context, app *app, args []string) int {
-	err := executePgRewind(ctx, app, args)
+	p := &pgRewind{app: app, out: app.stderr}
+	opts, err := parsePgRewind(args)
+	if err == nil {
+		switch {
+		case opts.help:
+			fmt.Fprint(app.stdout, pgRewindHelp)
+			return 0
+		case opts.version:
+			fmt.Fprintf(app.stdout, "pg_rewind (PostgreSQL) %s\n", serverVersion())
+			return 0
+		}
+		err = p.run(ctx, opts)
+	}
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(app.stderr, "pg_rewind: error: %v\n", err)
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(app.stderr, "pg_rewind: hint: %s\n", hint)
-	}
+	p.fail(ctx, err)
 	return 1
 }
 
-func executePgRewind(ctx context.Context, app *app, args []string) error {
-	root := newRootCommand(app)
-	root.SetArgs(append([]string{"rewind"}, args...))
-	_, err := root.ExecuteContextC(ctx)
+// serverVersion is what the server beside this program says of itself, for a
+// pg_rewind is taken to be of one version; else the newest that is known.
+func serverVersion() string {
+	if self, err := exec.LookPath(os.Args[0]); err == nil {
+		out, err := exec.Command(filepath.Join(filepath.Dir(self), "postgres"), "--version").Output()
+		if _, version, found := strings.Cut(strings.TrimSpace(string(out)), "(PostgreSQL) "); err == nil && found {
+			return version
+		}
+	}
+	return fmt.Sprint(pg.MaxMajor)
+}
+
+// pgRewind is one call under that name.
+type pgRewind struct {
+	app      *app
+	out      io.Writer
+	opts     *pgRewindOptions
+	major    int // of the target; 0 until it is known
+	dir      string
+	progress *pgRewindProgress
+}
+
+func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) error {
+	p.opts = opts
+	if os.Geteuid() == 0 {
+		return &rewind.PreflightError{Check: rewind.CheckUser, Side: rewind.Target}
+	}
+	if opts.debug {
+		p.app.level.Set(slog.LevelDebug)
+	}
+	e, err := openEnds(ctx, p.app, endsOptions{
+		target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer,
+		jobs: 2, timeout: durationFlag(0),
+	}, !opts.dryRun)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	p.major, p.dir = e.target.Major(), e.target.Path()
+	p.progress = &pgRewindProgress{pgRewind: p, on: opts.progress}
+	if opts.progress && opts.sourceServer != "" {
+		p.info("connected to server")
+	}
+	if opts.dryRun && p.major >= 19 {
+		p.info("executing in dry-run mode")
+		p.line("detail: The target directory will not be modified.")
+	}
+	cfg := rewind.Config{
+		Target: e.target, Source: e.source, WAL: e.ownWAL(), StateDir: stateDir("", e.target.Path()),
+		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} },
+		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
+		Undo: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
+		Log: p.app.log, Event: p.event, Progress: p.progress.show,
+	}
+	if opts.restoreWAL {
+		restore, cleanup, err := restoreSource(e, opts.configFile, cfg.StateDir, opts.dryRun)
+		if err != nil {
+			return err
+		}
+		defer cleanup()
+		cfg.WAL = segment.NewChain(cfg.WAL, restore)
+	}
+	_, err = rewind.Run(ctx, cfg)
 	return err
 }
+
+// event prints what pg_rewind prints at that point.
+func (p *pgRewind) event(e rewind.Event) {
+	lsn := e.LSN.Format(p.major)
+	switch e.Kind {
+	case rewind.EventSame:
+		p.info("source and target cluster are on the same timeline")
+	case rewind.EventNoRewind:
+		p.info("no rewind required")
+	case rewind.EventFork:
+		p.info("servers diverged at WAL location %s on timeline %d", lsn, e.Timeline)
+	case rewind.EventCheckpoint:
+		p.info("rewinding from last common checkpoint at %s on timeline %d", lsn, e.Timeline)
+	case rewind.EventPlan:
+		p.progress.total = e.Bytes
+		const mb = 1 << 20
+		p.step("need to copy %d MB (total source directory size is %d MB)", e.Bytes/mb, e.Total/mb)
+		if p.opts.dryRun {
+			p.info("Done!")
+		}
+	case rewind.EventDone:
+		p.info("Done!")
+	case rewind.EventPhase:
+		p.phase(e.Phase)
+	}
+}
+
+func (p *pgRewind) phase(phase rewind.Phase) {
+	switch phase {
+	case rewind.PhaseIndex:
+		p.step("reading WAL in target")
+	case rewind.PhasePlan:
+		p.step("reading source file list")
+		p.step("reading target file list")
+	case rewind.PhaseFinish:
+		p.progress.end()
+		p.step("creating backup label and updating control file")
+	case rewind.PhaseSync:
+		if !p.opts.noSync {
+			p.step("syncing target data directory")
+		}
+	}
+}
+
+func (p *pgRewind) line(text string) { fmt.Fprintf(p.out, "pg_rewind: %s\n", text) }
+
+func (p *pgRewind) info(format string, args ...any) { p.line(fmt.Sprintf(format, args...)) }
+
+// step is a message that only --progress asks for.
+func (p *pgRewind) step(format string, args ...any) {
+	if p.opts.progress {
+		p.info(format, args...)
+	}
+}
+
+// fail says what went wrong, in the server's words where it has any.
+func (p *pgRewind) fail(ctx context.Context, err error) {
+	var usage *pgRewindUsage
+	if errors.As(err, &usage) {
+		p.line(usage.text)
+		if usage.hint {
+			p.usageHint()
+		}
+		return
+	}
+	level := "error: "
+	if p.major == 13 || p.major == 14 {
+		level = "fatal: "
+	}
+	var refused *rewind.PreflightError
+	if errors.As(err, &refused) {
+		if texts := pgRewindTexts(refused, p.major); len(texts) > 0 {
+			for _, text := range texts {
+				p.line(level + text)
+			}
+			p.line("detail: " + oneLine(refused.Error()))
+			p.hint(refused)
+			return
+		}
+	}
+	p.line(level + oneLine(err.Error()))
+	p.hint(err)
+}
+
+func (p *pgRewind) hint(err error) {
+	if hint := hintOf(err); hint != "" {
+		p.line("hint: " + oneLine(hint))
+	}
+}
+
+func (p *pgRewind) usageHint() {
+	p.line(`hint: Try "pg_rewind --help" for more information.`)
+}
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

@@ -104,9 +104,18 @@ func (e *Editor) ready(name string) error {
 	return e.err
 }
 
+// readyPart is ready for changes other than Replace. The control file is never
+// to be seen half-way.
+func (e *Editor) readyPart(name string) error {
+	if name == target.ControlFile {
+		return fmt.Errorf("change %s: it can only be replaced", name)
+	}
+	return e.ready(name)
+}
+
 // WriteAt overwrites and extends a file that exists.
 func (e *Editor) WriteAt(name string, off int64, data []byte) error {
-	if err := e.ready(name); err != nil {
+	if err := e.readyPart(name); err != nil {
 		return err
 	}
 	o, err := e.origin(name)
@@ -133,7 +142,7 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 
 // Truncate cuts a file or extends it with zeros.
 func (e *Editor) Truncate(name string, size int64) error {
-	if err := e.ready(name); err != nil {
+	if err := e.readyPart(name); err != nil {
 		return err
 	}
 	o, err := e.origin(name)
@@ -175,7 +184,7 @@ func (e *Editor) Replace(name string, data []byte, mode fs.FileMode) error {
 // Remove removes a file, a link or an empty directory; one that is not there
 // is no error.
 func (e *Editor) Remove(name string) error {
-	if err := e.ready(name); err != nil {
+	if err := e.readyPart(name); err != nil {
 		return err
 	}
 	number, err := e.keep(name)
@@ -222,7 +231,7 @@ func (e *Editor) Mkdir(name string, mode fs.FileMode) error {
 // Symlink makes a symbolic link. A link to another tree cannot be led
 // elsewhere: Undo would not find the way back.
 func (e *Editor) Symlink(dest, name string) error {
-	if err := e.ready(name); err != nil {
+	if err := e.readyPart(name); err != nil {
 		return err
 	}
 	o, err := e.origin(name)
@@ -241,7 +250,7 @@ func (e *Editor) Chmod(name string, mode fs.FileMode) error {
 }
 
 func (e *Editor) simple(name string, make func(t *target.Target) error) error {
-	if err := e.ready(name); err != nil {
+	if err := e.readyPart(name); err != nil {
 		return err
 	}
 	if _, err := e.origin(name); err != nil {
