@@ -12,9 +12,9 @@ import (
 	"forkpoint/walinspect/pg"
 )
 
-// windowSize is how much of a file is read at once: 1 MB, the smallest
-// segment.
-const windowSize = 1 << 20
+// windowSize is how much of a file is read at once: what the cache of one core
+// holds, so that decoding finds it there.
+const windowSize = 256 << 10
 
 // Timelines tells under which timelines' names a file may hold segment n, in
 // the order to try them.
