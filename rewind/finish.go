@@ -49,6 +49,7 @@ func (r *run) commit(ctx context.Context) error {
 		return err
 	}
 	r.changed = false
+	r.result.Written.PreImages = r.journal.Size()
 	r.tell(Event{Kind: EventDone})
 	return r.removeStage()
 }

@@ -122,7 +122,7 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 	if err != nil {
 		return e.fail(err)
 	}
-	original, err := e.original(o)
+	original, err := e.original(name, o)
 	if err != nil {
 		return e.fail(err)
 	}
@@ -149,7 +149,7 @@ func (e *Editor) Truncate(name string, size int64) error {
 	if err != nil {
 		return e.fail(err)
 	}
-	original, err := e.original(o)
+	original, err := e.original(name, o)
 	if err == nil && original {
 		err = e.saveTail(name, size, o.was.Size)
 	}
@@ -211,7 +211,7 @@ func (e *Editor) keep(name string) (uint64, error) {
 	if err != nil || !e.j.header.Undo {
 		return 0, err
 	}
-	if original, err := e.original(o); err != nil || !original {
+	if original, err := e.original(name, o); err != nil || !original {
 		return 0, err
 	}
 	number := o.kept

@@ -13,8 +13,9 @@ import (
 
 // Many chances take long; one is enough to catch what is simply wrong.
 var (
-	failures = flag.Uint64("power-failures", 1, "power failures to try after each operation")
-	seed     = flag.Uint64("seed", 1, "seed of chance")
+	failures  = flag.Uint64("power-failures", 1, "power failures to try after each operation")
+	histories = flag.Uint64("histories", 300, "random histories to try")
+	seed      = flag.Uint64("seed", 1, "seed of chance")
 )
 
 // newDisk makes the world on a disk in memory, all of it durable.

@@ -13,7 +13,7 @@ import (
 // TestRandomEditsAreUndone makes edits that no plan would make, dies, goes on
 // with other edits, dies again, loses power now and then, and undoes it all.
 func TestRandomEditsAreUndone(t *testing.T) {
-	for n := range uint64(300) {
+	for n := range *histories {
 		chance := rand.New(rand.NewPCG(*seed, n))
 		w := world{base: "/w", copy: chance.IntN(2) == 0}
 		d := newDisk(t, w, chance.IntN(2) == 0)

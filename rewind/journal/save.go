@@ -26,17 +26,25 @@ func (e *Editor) origin(name string) (*origin, error) {
 
 // original tells whether the name still stands for the file it stood for
 // before the rewind, changed or not. A file that is to be removed does until it
-// is kept: that comes before its name is free.
-func (e *Editor) original(o *origin) (bool, error) {
+// is kept, for that comes before its name is free; and after a crash that took
+// back the removal it does again, now under two names.
+func (e *Editor) original(name string, o *origin) (bool, error) {
 	if o.was.Type != Regular || o.gone {
 		return false, nil
 	}
 	if o.kept == 0 {
 		return true, nil
 	}
-	var err error
-	o.gone, err = e.j.kept(o.kept)
-	return !o.gone, err
+	kept, err := e.j.kept(o.kept)
+	if err != nil || !kept {
+		return !kept, err
+	}
+	same, err := e.t.Kept(e.j.KeptFile(o.kept), name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	o.gone = !same
+	return same, nil
 }
 
 func (e *Editor) stateOf(name string) (State, error) {
@@ -102,7 +110,7 @@ func (e *Editor) saveWhole(name string) error {
 	if err != nil {
 		return err
 	}
-	if original, err := e.original(o); err != nil || !original {
+	if original, err := e.original(name, o); err != nil || !original {
 		return err
 	}
 	return e.saveTail(name, 0, o.was.Size)

@@ -181,6 +181,7 @@ func (d *decider) add(a Action) { d.plan.Actions = append(d.plan.Actions, a) }
 // execution order and sums them up.
 func (d *decider) finish() {
 	p := &d.plan
+	d.keepNewestWAL()
 	if len(d.unlogged) > 0 {
 		p.Actions = slices.DeleteFunc(p.Actions, func(a Action) bool {
 			rel, ok := pg.ParseRelPath(a.Path, versionDirOf(a.Path))

@@ -152,7 +152,7 @@ func TestDecideWAL(t *testing.T) {
 		return "pg_wal/archive_status/" + testSegment.Name(tli, n) + state
 	}
 	source := listing(
-		file(seg(1, 2), 128), file(seg(1, 3), 128), file(seg(1, 4), 128), file(seg(1, 5)+".partial", 128),
+		file(seg(1, 2), 128), file(seg(1, 3), 128), file(seg(1, 4), 128), file(seg(1, 5), 128), file(seg(1, 5)+".partial", 128),
 		file(seg(2, 5), 128), file(seg(2, 6), 128), file(seg(2, 7), 128), file(seg(2, 8), 128),
 		file("pg_wal/00000002.history", 1), file(mark(2, 5, ".done"), 0), file(mark(2, 8, ".ready"), 0))
 	target := listing(

@@ -59,6 +59,35 @@ func (d *decider) copyBeside(p Pair, name string) {
 	d.add(a)
 }
 
+// keepNewestWAL leaves one file for each segment number: where a timeline
+// begins in the middle of a segment, the file on the newer one holds all that
+// replay reads there, and a server takes it first.
+func (d *decider) keepNewestWAL() {
+	newest := map[uint64]pg.TimelineID{}
+	of := func(a Action) (pg.SegmentName, bool) {
+		if a.Kind != FetchWAL {
+			return pg.SegmentName{}, false
+		}
+		return segmentOf(path.Base(a.Path), d.in.WALSegmentSize)
+	}
+	for _, a := range d.plan.Actions {
+		if n, ok := of(a); ok {
+			newest[n.Number] = max(newest[n.Number], n.Timeline)
+		}
+	}
+	kept := d.plan.Actions[:0]
+	for _, a := range d.plan.Actions {
+		if n, ok := of(a); ok && n.Timeline < newest[n.Number] {
+			if a.TargetSize == 0 {
+				continue
+			}
+			a = Action{Kind: SetAside, Path: a.Path, TargetSize: a.TargetSize, Reason: ReasonDiverged}
+		}
+		kept = append(kept, a)
+	}
+	d.plan.Actions = kept
+}
+
 // decideMark keeps the archiver's marks in step with the segments: the mark of
 // a segment that leaves goes too, so that nobody archives it by its name, and
 // the source's mark comes with a segment that is fetched.
