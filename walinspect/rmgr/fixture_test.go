@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"forkpoint/walinspect"
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
 )
@@ -95,12 +96,27 @@ func TestOpNamesOfFixtures(t *testing.T) {
 				if err := decodeAll(rec); err != nil {
 					t.Error(err)
 				}
+				if n := unread(rec); n != 0 {
+					t.Errorf("%s: %d bytes are left of %s", rec.LSN, n, text)
+				}
 			}
 			if n < 1000 {
 				t.Errorf("%d records, reader: %s", n, r.Stop())
 			}
 		})
 	}
+}
+
+// unread is what reading a commit or abort leaves of its payload. A part that
+// is missed or misread leaves some, or takes too much.
+func unread(rec *walinspect.Record) int {
+	if rec.Rmgr != pg.RmgrXact || !xactEnds(rec) {
+		return 0
+	}
+	p := mainData(rec)
+	x := Xact{Kind: xactKinds[rec.Info&xactOpMask]}
+	x.readEnd(&p, rec)
+	return p.left()
 }
 
 // firstZst is the number of the first segment of timeline 1 in a folder of
