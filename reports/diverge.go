@@ -92,10 +92,12 @@ func Diverge(in DivergenceInput) *Divergence {
 // judge gives the verdict. A checkpoint that a target wrote at its shutdown is
 // log past the fork too: then its pages may be newer than the fork.
 func (d *Divergence) judge(in DivergenceInput) {
-	reached := max(d.Target.End.LSN, in.Target.MinRecoveryPoint)
+	reached := max(d.Target.End.LSN, in.Target.MinRecoveryPoint, in.Target.Checkpoint)
 	switch {
 	case reached > in.Fork.LSN:
 		d.Verdict = VerdictDiverged
+	case len(in.After.Gaps) > 0:
+		d.Verdict = VerdictUnknown
 	default:
 		d.Verdict = VerdictBehind
 	}

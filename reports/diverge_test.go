@@ -161,9 +161,18 @@ func TestDivergeFindings(t *testing.T) {
 func TestBehindIsNotDiverged(t *testing.T) {
 	in := exampleInput()
 	in.After = &Log{Span: pg.Span{From: in.Fork.LSN, To: in.Fork.LSN}, Touched: &blockmap.Map{}, End: EndOfWAL{LSN: in.Fork.LSN, Reason: "clean-end", Natural: true}}
+	in.Target.Checkpoint = 0
 	d := Diverge(in)
 	if d.Verdict != VerdictBehind || d.Rewind.Needed {
 		t.Errorf("verdict %q, rewind needed %v", d.Verdict, d.Rewind.Needed)
+	}
+	in.Target.Checkpoint = 0x2000060
+	if d = Diverge(in); d.Verdict != VerdictBehind {
+		t.Errorf("an older checkpoint: verdict %q", d.Verdict)
+	}
+	in.After.Gaps = []Gap{{pg.Span{From: in.Fork.LSN, To: pg.MaxLSN}, "gone"}}
+	if d = Diverge(in); d.Verdict != VerdictUnknown {
+		t.Errorf("without the log past the fork: verdict %q", d.Verdict)
 	}
 	in.Target.MinRecoveryPoint = in.Fork.LSN + 8
 	if d = Diverge(in); d.Verdict != VerdictDiverged {

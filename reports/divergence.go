@@ -36,6 +36,8 @@ const (
 	VerdictDiverged Verdict = "diverged"
 	// VerdictBehind: the target can follow the source as it is.
 	VerdictBehind Verdict = "behind"
+	// VerdictUnknown: the target's log past the fork is not at hand.
+	VerdictUnknown Verdict = "unknown"
 	// VerdictSame: one timeline on both sides. Histories alone cannot tell
 	// whether both wrote the same on it.
 	VerdictSame Verdict = "same-timeline"

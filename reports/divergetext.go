@@ -22,7 +22,7 @@ func (d *Divergence) Document() Document {
 	if len(d.Findings) > 0 {
 		doc.Sections = append(doc.Sections, Section{"Findings", []Part{FindingList(d.Findings)}})
 	}
-	if d.Verdict != VerdictSame {
+	if d.Verdict == VerdictDiverged || d.Verdict == VerdictBehind {
 		doc.Sections = append(doc.Sections, d.rewindSection())
 	}
 	if d.Verdict != VerdictDiverged {
@@ -46,6 +46,8 @@ func (d *Divergence) summary() string {
 	case d.Verdict == VerdictBehind:
 		return fmt.Sprintf("The target has not diverged: its log ends at %s and the source left timeline %d at %s. It can follow the source as it is.",
 			d.Target.End.LSN, d.Fork.Timeline, d.Fork.LSN)
+	case d.Verdict == VerdictUnknown:
+		return fmt.Sprintf("The source left timeline %d at %s. What the target did after that is not known: see the findings.", d.Fork.Timeline, d.Fork.LSN)
 	case d.Verdict == VerdictSame:
 		return fmt.Sprintf("Both clusters are on timeline %d; by their histories neither has left the other.", d.Fork.Timeline)
 	case d.Transactions.Commits == 0:

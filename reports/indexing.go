@@ -27,6 +27,7 @@ type IndexedTimeline struct {
 	Skipped  int           `json:"skipped"`      // segments that the catalog had already
 	Bytes    int64         `json:"record_bytes"` // in all of them
 	Gaps     []Gap         `json:"gaps"`
+	GoesOnAs pg.TimelineID `json:"goes_on_as,omitempty"` // the place left the timeline for this one
 	End      EndOfWAL      `json:"end_of_wal"`
 }
 
@@ -59,8 +60,12 @@ func (r *Indexing) Document() Document {
 	for _, t := range r.Timelines {
 		read += t.Read
 		skipped += t.Skipped
+		end := fmt.Sprintf("%s at %s", t.End.Reason, t.End.LSN)
+		if t.GoesOnAs != 0 {
+			end = fmt.Sprintf("goes on as timeline %d", t.GoesOnAs)
+		}
 		table.Rows = append(table.Rows, []any{t.Timeline, t.Span.From, t.Span.To, Count(t.Read), Count(t.Skipped),
-			Bytes(t.Bytes), Count(len(t.Gaps)), fmt.Sprintf("%s at %s", t.End.Reason, t.End.LSN)})
+			Bytes(t.Bytes), Count(len(t.Gaps)), end})
 	}
 	summary := fmt.Sprintf("%s: %s read, %d were in the catalog already.", r.Place, count(read, "segment", "segments"), skipped)
 	sections := []Section{{Parts: []Part{Text(summary), Facts{

@@ -64,6 +64,9 @@ func gatherTransactions(before, after *Log) Transactions {
 			entry.Records += work[xid].Records
 			entry.WALBytes += work[xid].Bytes
 		}
+		if entry.GID == "" {
+			entry.GID = prepared[x.XID].GID // said by the record that prepared it alone
+		}
 		switch {
 		case x.Kind == blockmap.Prepare:
 			prepared[x.XID] = entry
@@ -77,7 +80,7 @@ func gatherTransactions(before, after *Log) Transactions {
 	}
 	t.Commits, t.Aborts = len(t.Committed), len(t.Aborted)
 	t.Prepared = slices.SortedFunc(maps.Values(prepared), func(a, b Transaction) int { return cmp.Compare(a.LSN, b.LSN) })
-	t.listOpen(open, after, prepared)
+	t.listOpen(open, prepared)
 	return t
 }
 
@@ -172,7 +175,7 @@ func openAtFork(before, after *Log) map[pg.XID]bool {
 }
 
 // listOpen says what became of each transaction that was open at the fork.
-func (t *Transactions) listOpen(open map[pg.XID]bool, after *Log, prepared map[pg.XID]Transaction) {
+func (t *Transactions) listOpen(open map[pg.XID]bool, prepared map[pg.XID]Transaction) {
 	found := map[pg.XID]OpenAtFork{}
 	for xid := range open {
 		found[xid] = OpenAtFork{XID: xid, Outcome: "unfinished"}
@@ -182,9 +185,11 @@ func (t *Transactions) listOpen(open map[pg.XID]bool, after *Log, prepared map[p
 			found[xid] = OpenAtFork{XID: xid, Outcome: blockmap.Prepare.String(), LSN: x.LSN, GID: x.GID}
 		}
 	}
-	for _, x := range after.Xacts {
-		if open[x.XID] && x.Kind.Ends() {
-			found[x.XID] = OpenAtFork{XID: x.XID, Outcome: x.Kind.String(), LSN: x.LSN, GID: x.GID}
+	for _, list := range [][]Transaction{t.Committed, t.Aborted} {
+		for _, x := range list {
+			if open[x.XID] {
+				found[x.XID] = OpenAtFork{XID: x.XID, Outcome: x.Kind.String(), LSN: x.LSN, GID: x.GID}
+			}
 		}
 	}
 	t.Open = slices.SortedFunc(maps.Values(found), func(a, b OpenAtFork) int { return cmp.Compare(a.XID, b.XID) })

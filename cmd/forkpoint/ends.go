@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -25,6 +27,9 @@ type endsOptions struct {
 	sourceDir    string
 	sourceServer string
 	archives     []string
+	restore      bool
+	restoreWith  string
+	configFile   string
 	catalog      string
 	stateDir     string
 	jobs         int
@@ -37,7 +42,10 @@ func (o *endsOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.target, "target-pgdata", "D", "", "data `directory` of the target, the cluster that was left behind")
 	fs.StringVar(&o.sourceDir, "source-pgdata", "", "data `directory` of a stopped source, the cluster to follow")
 	fs.StringVar(&o.sourceServer, "source-server", "", "connection string (`CONNINFO`) of a running source")
-	fs.StringArrayVar(&o.archives, "archive", nil, "`folder` where archived WAL segments lie; may be repeated")
+	fs.StringArrayVar(&o.archives, "archive", nil, "where archived WAL lies: a `folder`, a tar file, or what Barman, pgBackRest or WAL-G keep on disk; may be repeated")
+	fs.BoolVarP(&o.restore, "restore-target-wal", "c", false, "fetch missing WAL with the target's restore_command")
+	fs.StringVar(&o.restoreWith, "restore-command", "", "fetch missing WAL with this `command`; %f stands for the file, %p for where to put it")
+	fs.StringVar(&o.configFile, "config-file", "", "the target's postgresql.conf where it lies outside of the data directory, as `FILE`")
 	fs.StringVar(&o.catalog, "catalog", "", "catalog `file` of forkpoint index (default $FORKPOINT_CATALOG, else catalog.db in the state directory)")
 	fs.StringVar(&o.stateDir, "state-dir", "", "`folder` of journal, evidence and catalog (default PGDATA.forkpoint)")
 	fs.IntVarP(&o.jobs, "jobs", "j", 2, "`number` of segments to read, or of connections to the source, at a time")
@@ -65,8 +73,9 @@ type ends struct {
 	target        *datadir.Dir
 	targetControl *pgcontrol.Control
 	source        source.Source
-	catalog       *store.Catalog // in memory where no file is wanted
-	archives      []segment.Source
+	catalog       *store.Catalog   // in memory where no file is wanted
+	archives      []segment.Source // archives that were named, then a restore_command
+	fetched       string           // folder of what the restore_command fetched
 	jobs          int
 }
 
@@ -81,24 +90,55 @@ func openEnds(ctx context.Context, app *app, o endsOptions, keep bool) (*ends, e
 	if e.targetControl, err = e.target.Control(); err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	for _, folder := range o.archives {
-		info, err := os.Stat(folder)
-		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%s is not a folder", folder)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
-		}
-		e.archives = append(e.archives, segment.NewDir(folder, e.targetControl.SegmentSize))
+	if err := e.openArchives(app, o); err != nil {
+		return nil, err
 	}
 	if e.source, err = openSource(ctx, app, o); err != nil {
+		e.close()
 		return nil, err
 	}
 	if e.catalog, err = openCatalog(ctx, app, app.catalogPath(o.catalog, o.stateDir, o.target), keep || o.catalog != ""); err != nil {
-		e.source.Close() // read only: nothing is lost if it fails
+		e.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// openArchives opens the places where the target's log may lie besides its
+// own pg_wal.
+func (e *ends) openArchives(app *app, o endsOptions) error {
+	size := e.targetControl.SegmentSize
+	for _, path := range o.archives {
+		archive, err := segment.OpenArchive(path, size)
+		if err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		e.archives = append(e.archives, archive)
+	}
+	command := o.restoreWith
+	if o.restore && command == "" {
+		config, err := e.target.Config(o.configFile)
+		if err != nil {
+			return &hintedError{fmt.Errorf("target: read settings: %w", err), "name the file with --config-file, or the command with --restore-command"}
+		}
+		if command = config.Value("restore_command", ""); command == "" {
+			return &hintedError{errors.New("target: restore_command is not set"), "name one with --restore-command, or leave out --restore-target-wal"}
+		}
+	}
+	if command == "" {
+		return nil
+	}
+	var err error
+	if e.fetched, err = os.MkdirTemp("", "forkpoint-restore-"); err != nil {
+		return fmt.Errorf("make a folder for restored WAL: %w", err)
+	}
+	restore, err := segment.NewRestore(segment.RestoreConfig{Command: command, Dir: e.fetched, WorkDir: e.target.Path(), Size: size, Log: app.log})
+	if err != nil {
+		e.close()
+		return err
+	}
+	e.archives = append(e.archives, restore)
+	return nil
 }
 
 // openSource opens the stopped directory or connects to the running server.
@@ -150,25 +190,49 @@ func openCatalog(ctx context.Context, app *app, path string, create bool) (*stor
 	return catalog, err
 }
 
+// close closes what was opened. Nothing is lost if it fails: sources are only
+// read, and what the catalog saved was committed.
 func (e *ends) close() {
-	e.source.Close()  // read only: nothing is lost if it fails
-	e.catalog.Close() // saves were committed as they were made
+	if e.source != nil {
+		e.source.Close()
+	}
+	if e.catalog != nil {
+		e.catalog.Close()
+	}
+	if e.fetched != "" {
+		os.RemoveAll(e.fetched) // copies of what the archive has
+	}
 }
 
-// targetWAL is where the target's log may lie: its own pg_wal, then the
-// archives, then a stopped source, which has the same bytes up to the fork.
+// ownWAL is where the target's log may lie, its source left out: its own
+// pg_wal, then the archives.
+func (e *ends) ownWAL() segment.Source {
+	return segment.NewChain(append([]segment.Source{e.folder(e.target)}, e.archives...)...)
+}
+
+// targetWAL adds a stopped source, which has the same bytes up to the fork.
 func (e *ends) targetWAL() segment.Source {
-	sources := []segment.Source{e.ownWAL()}
 	if local, isLocal := e.source.(*source.Local); isLocal {
-		sources = append(sources, segment.NewDir(local.Dir().Path()+"/pg_wal", e.targetControl.SegmentSize))
+		return segment.NewChain(e.ownWAL(), e.folder(local.Dir()))
+	}
+	return e.ownWAL()
+}
+
+// sourceWAL is where the source's log may lie, nil for a server, whose files
+// are not read for a report, without an archive.
+func (e *ends) sourceWAL() segment.Source {
+	sources := slices.Clone(e.archives)
+	if local, isLocal := e.source.(*source.Local); isLocal {
+		sources = append([]segment.Source{e.folder(local.Dir())}, sources...)
+	}
+	if len(sources) == 0 {
+		return nil
 	}
 	return segment.NewChain(sources...)
 }
 
-// ownWAL is where the target's log may lie, its source left out.
-func (e *ends) ownWAL() segment.Source {
-	own := segment.NewDir(e.target.Path()+"/pg_wal", e.targetControl.SegmentSize)
-	return segment.NewChain(append([]segment.Source{own}, e.archives...)...)
+func (e *ends) folder(dir *datadir.Dir) segment.Source {
+	return segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), e.targetControl.SegmentSize)
 }
 
 // index reads a log through the catalog.

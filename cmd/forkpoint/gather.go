@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
@@ -141,20 +140,6 @@ func historyPath(tli pg.TimelineID, places ...func(pg.TimelineID) ([]byte, error
 	}
 	return nil, &hintedError{fmt.Errorf("no history of timeline %d: %w", tli, missing),
 		fmt.Sprintf("restore %s into pg_wal from the archive", tli.HistoryName())}
-}
-
-// sourceWAL is where the source's log may lie, nil for a server, whose files
-// are not read for a report, without an archive.
-func (e *ends) sourceWAL() segment.Source {
-	sources := e.archives
-	if local, isLocal := e.source.(*source.Local); isLocal {
-		own := segment.NewDir(filepath.Join(local.Dir().Path(), "pg_wal"), e.targetControl.SegmentSize)
-		sources = append([]segment.Source{own}, sources...)
-	}
-	if len(sources) == 0 {
-		return nil
-	}
-	return segment.NewChain(sources...)
 }
 
 // gatherer fills in what the log says.

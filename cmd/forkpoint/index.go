@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -47,11 +47,13 @@ func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
 func newIndexCommand(app *app) *cobra.Command {
 	opts := indexOptions{format: render.Text, failOn: reports.Damage}
 	cmd := &cobra.Command{
-		Use:   "index [flags] PGDATA|FOLDER",
+		Use:   "index [flags] PGDATA|ARCHIVE",
 		Short: "Read WAL into the catalog",
-		Long: `Read the WAL of a data directory or of a folder of segments into the catalog:
-what each segment touched, its checkpoints, commits and file events. Later
-reports and rewinds ask the catalog, also when the segments are gone.
+		Long: `Read the WAL of a data directory or of an archive into the catalog: what each
+segment touched, its checkpoints, commits and file events. Later reports and
+rewinds ask the catalog, also when the segments are gone. An archive is a folder
+of segments, plain or compressed, a tar file, or what Barman, pgBackRest
+(unencrypted) or WAL-G keep on disk.
 
 A segment that is in the catalog and has not changed is not read again. Every
 record is verified; a segment that is missing or damaged is a gap in the
@@ -116,13 +118,20 @@ type indexPlace struct {
 	source   segment.Source
 	geometry walinspect.Geometry
 	cluster  reports.Cluster
+	current  pg.TimelineID // of a data directory
 	tree     *timeline.Tree
-	files    []reports.HistoryFile
-	segments map[pg.TimelineID]uint64 // lowest number of each
+	files    []store.HistoryFile
+	segments map[pg.TimelineID]numbers
+}
+
+// numbers are those of the segments of one timeline.
+type numbers struct {
+	lowest uint64
+	all    map[uint64]bool
 }
 
 func openIndexPlace(ctx context.Context, path string) (*indexPlace, error) {
-	p := &indexPlace{segments: map[pg.TimelineID]uint64{}}
+	p := &indexPlace{segments: map[pg.TimelineID]numbers{}}
 	folder := path
 	dir, err := datadir.Open(path)
 	switch {
@@ -132,21 +141,23 @@ func openIndexPlace(ctx context.Context, path string) (*indexPlace, error) {
 			return nil, err
 		}
 		folder, p.pgdata = filepath.Join(path, "pg_wal"), path
-		p.geometry = geometryOf(control)
+		p.geometry, p.current = geometryOf(control), control.CurrentTimeline()
 		p.cluster = clusterOf(control)
 	case errors.Is(err, datadir.ErrNotDataDir) && !looksLikeDataDir(path):
-		if p.geometry, err = segment.Discover(ctx, folder); err != nil {
+		if p.geometry, err = discoverGeometry(ctx, folder); err != nil {
 			return nil, fmt.Errorf("index: %w", err)
 		}
 		p.cluster = reports.Cluster{SystemID: p.geometry.SystemID, SegmentSize: p.geometry.SegmentSize}
 	default:
 		return nil, err
 	}
-	p.source = segment.NewDir(folder, p.geometry.SegmentSize)
+	if p.source, err = segment.OpenArchive(folder, p.geometry.SegmentSize); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
 	if err := p.listSegments(ctx); err != nil {
 		return nil, err
 	}
-	return p, p.readHistories(folder)
+	return p, p.readHistories(ctx)
 }
 
 func clusterOf(c *pgcontrol.Control) reports.Cluster {
@@ -158,51 +169,57 @@ func (p *indexPlace) listSegments(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list WAL: %w", err)
 		}
-		lowest, seen := p.segments[info.Name.Timeline]
-		if !seen || info.Name.Number < lowest {
-			p.segments[info.Name.Timeline] = info.Name.Number
+		n, seen := p.segments[info.Name.Timeline]
+		if !seen {
+			n = numbers{lowest: info.Name.Number, all: map[uint64]bool{}}
 		}
+		n.lowest = min(n.lowest, info.Name.Number)
+		n.all[info.Name.Number] = true
+		p.segments[info.Name.Timeline] = n
 	}
 	return nil
 }
 
-// readHistories reads the history files beside the segments. One that a server
-// would refuse is an error: where its timeline begins cannot be known.
-func (p *indexPlace) readHistories(folder string) error {
-	var place reports.HistoryPlace
-	if err := readHistoryFolder(&place, folder); err != nil {
-		return err
+// readHistories reads the history files beside the segments, up to the first
+// that is missing past the newest timeline. One that a server would refuse is
+// an error: where its timeline begins cannot be known.
+func (p *indexPlace) readHistories(ctx context.Context) error {
+	var newest pg.TimelineID
+	for tli := range p.segments {
+		newest = max(newest, tli)
 	}
 	var histories []*timeline.History
-	for _, f := range place.Files {
-		tli, isName := pg.ParseHistoryName(filepath.Base(f.Path))
-		if !isName {
+	for tli := pg.TimelineID(2); ; tli++ {
+		f, err := p.source.Open(ctx, tli.HistoryName())
+		if errors.Is(err, fs.ErrNotExist) {
+			if tli > newest {
+				break
+			}
 			continue
 		}
-		if f.Err != nil {
-			return fmt.Errorf("read history: %w", f.Err)
-		}
-		h, err := timeline.Parse(tli, f.Content)
 		if err != nil {
-			return &hintedError{fmt.Errorf("%s: %w", folder, err), "look at it with forkpoint history " + folder}
+			return fmt.Errorf("read history: %w", err)
+		}
+		content, err := f.Bytes()
+		f.Close() // read only: nothing is lost if it fails
+		if err != nil {
+			return fmt.Errorf("read history: %w", err)
+		}
+		h, err := timeline.Parse(tli, content)
+		if err != nil {
+			return &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + f.Path}
 		}
 		histories = append(histories, h)
-		p.files = append(p.files, f)
+		p.files = append(p.files, store.HistoryFile{SystemID: p.geometry.SystemID, Timeline: tli, Content: content, Seen: time.Now().UTC()})
 	}
 	p.tree = timeline.NewTree(histories...)
 	return nil
 }
 
 func (p *indexPlace) saveHistories(ctx context.Context, catalog *store.Catalog) error {
-	for _, f := range p.files {
-		tli, _ := pg.ParseHistoryName(filepath.Base(f.Path))
-		seen := time.Now().UTC()
-		if info, err := os.Stat(f.Path); err == nil {
-			seen = info.ModTime().UTC()
-		}
-		h := store.HistoryFile{SystemID: p.geometry.SystemID, Timeline: tli, Content: f.Content, Seen: seen}
+	for _, h := range p.files {
 		if err := catalog.SaveHistory(ctx, h); err != nil {
-			return fmt.Errorf("save %s: %w", f.Path, err)
+			return fmt.Errorf("save history of timeline %d: %w", h.Timeline, err)
 		}
 	}
 	return nil
@@ -219,14 +236,39 @@ func (p *indexPlace) index(ctx context.Context, ix *indexer.Indexer, tli pg.Time
 		path = timeline.SingleTimeline(tli)
 	}
 	progress.begin(fmt.Sprintf("indexing timeline %d", tli), 0)
-	span := pg.Span{From: p.geometry.SegmentSize.Start(p.segments[tli]), To: pg.MaxLSN}
+	to, next := p.left(tli)
+	span := pg.Span{From: p.geometry.SegmentSize.Start(p.segments[tli].lowest), To: to}
 	r, err := ix.Index(ctx, path, span)
 	if err != nil {
 		return reports.IndexedTimeline{}, err
 	}
 	span.To = max(r.End, span.From)
-	return reports.IndexedTimeline{Timeline: tli, Span: span, Read: r.Read, Skipped: r.Segments - r.Read, Bytes: r.Bytes,
-		Gaps: gapsOf(r), End: endOf(r)}, nil
+	t := reports.IndexedTimeline{Timeline: tli, Span: span, Read: r.Read, Skipped: r.Segments - r.Read, Bytes: r.Bytes, Gaps: gapsOf(r), End: endOf(r)}
+	if next != 0 && r.Stop == walinspect.StopLimit {
+		t.Span.To, t.GoesOnAs = to, next
+	}
+	return t, nil
+}
+
+// left tells where the data directory itself left a timeline, as a server that
+// was promoted has: the segment in which it did so is there again under the
+// next timeline's number, with all that this one's file has. That file is
+// passed over, for it would stand in the catalog beside the one of a server
+// that stayed on the timeline, and nothing tells which goes on with what
+// comes before.
+func (p *indexPlace) left(tli pg.TimelineID) (pg.LSN, pg.TimelineID) {
+	path, known := p.tree.Path(p.current)
+	if !known {
+		return pg.MaxLSN, 0
+	}
+	size := p.geometry.SegmentSize
+	for i, step := range path[:len(path)-1] {
+		n := size.Number(step.End)
+		if next := path[i+1].Timeline; step.Timeline == tli && p.segments[next].all[n] {
+			return size.Start(n), next
+		}
+	}
+	return pg.MaxLSN, 0
 }
 
 func gapsOf(r *indexer.Result) []reports.Gap {

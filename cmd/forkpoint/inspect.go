@@ -42,16 +42,17 @@ func (o *inspectOptions) addFlags(fs *pflag.FlagSet) {
 func newInspectCommand(app *app) *cobra.Command {
 	opts := inspectOptions{format: render.Text}
 	cmd := &cobra.Command{
-		Use:   "inspect [flags] PGDATA|FOLDER|SEGMENT...",
+		Use:   "inspect [flags] PGDATA|ARCHIVE|SEGMENT...",
 		Short: "Print WAL records, and how the WAL ends",
 		Long: `Print records of the write-ahead log in the form of pg_waldump, of any version
 from 13 to 19, and at the end why there are no more.
 
 Of a data directory all WAL that is there is read, along the history of its
-current timeline. Of a folder, such as an archive, everything on its newest
-timeline; compressed files (.gz .lz4 .zst .xz .bz2) and .partial ones are taken
-where whole ones are missing. Several folders are searched in order. Of one
-segment its records are read, of two all from the first to the second.
+current timeline. Of an archive, everything on its newest timeline: a folder of
+segments, compressed (.gz .lz4 .zst .xz .bz2) and .partial ones as well, a tar
+file, or what Barman, pgBackRest or WAL-G keep on disk. Several places are
+searched in order. Of one segment its records are read, of two all from the
+first to the second.
 
 Every page and record is verified on the way: magic, addresses, back links,
 checksums. Reading never goes on past damage, except with --check, which tells
@@ -65,7 +66,7 @@ How a log ends (the code is the same in JSON):
   forkpoint inspect 000000030000000000000005 --stats=record
   forkpoint inspect /var/lib/postgresql/15/main --check
   forkpoint inspect /backup/archive --format json | jq 'select(.xid == 733)'`,
-		Args: wantArgs(1, 0, "a data directory, a folder, or one or two WAL segments"),
+		Args: wantArgs(1, 0, "a data directory, an archive, or one or two WAL segments"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.places = args
 			if err := opts.validate(); err != nil {

@@ -26,8 +26,6 @@ type rewindOptions struct {
 	progress     bool
 	recoveryConf bool
 	noSync       bool
-	restoreWAL   bool
-	configFile   string
 	debug        bool
 	noEnsure     bool
 	noUndo       bool
@@ -42,8 +40,6 @@ func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.dryRun, "dry-run", "n", false, "decide and print the plan, change nothing")
 	fs.BoolVarP(&o.progress, "progress", "P", false, "show progress where stderr is no terminal")
 	fs.BoolVarP(&o.recoveryConf, "write-recovery-conf", "R", false, "make the target a standby of --source-server: standby.signal and primary_conninfo")
-	fs.BoolVarP(&o.restoreWAL, "restore-target-wal", "c", false, "fetch missing WAL with the target's restore_command")
-	fs.StringVar(&o.configFile, "config-file", "", "the target's postgresql.conf where it lies outside of the data directory, as `FILE`")
 	fs.BoolVar(&o.noEnsure, "no-ensure-shutdown", false, "refuse a target that was not shut down cleanly, instead of going by its log")
 	fs.BoolVarP(&o.noSync, "no-sync", "N", false, "do not wait until everything is on disk; only for tests")
 	fs.Var(&o.syncMethod, "sync-method", "how to force data to disk: `fsync` or syncfs")

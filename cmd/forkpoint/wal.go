@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"forkpoint/walinspect"
-	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
@@ -32,27 +30,27 @@ type openedWAL struct {
 	pages *segment.Pages
 }
 
-// openWAL opens a data directory, folders that are searched in order, or one or
-// two segments. tli is the timeline that the user asked for, 0 for the one
-// that is current or newest there.
+// openWAL opens data directories and archives that are searched in order, or
+// one or two segments. tli is the timeline that the user asked for, 0 for the
+// one that is current or newest there.
 func openWAL(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
-	files := 0
+	segments := 0
 	for _, place := range places {
 		info, err := os.Stat(place)
 		if err != nil {
 			return nil, fmt.Errorf("open WAL: %w", err)
 		}
-		if !info.IsDir() {
-			files++
+		if !info.IsDir() && isSegmentFile(place) {
+			segments++
 		}
 	}
 	switch {
-	case files == len(places) && files <= 2:
-		return openSegments(places, tli)
-	case files > 0:
-		return nil, usagef("want folders, or one or two segment files, not both")
+	case segments == len(places) && segments <= 2:
+		return openSegments(ctx, places, tli)
+	case segments > 0:
+		return nil, usagef("want data directories and archives, or one or two segment files, not both")
 	}
-	return openFolders(ctx, places, tli)
+	return openPlaces(ctx, places, tli)
 }
 
 func (w *openedWAL) finishOpen() *openedWAL {
@@ -64,12 +62,11 @@ func (w *openedWAL) finishOpen() *openedWAL {
 
 func (w *openedWAL) close() { w.pages.Close() }
 
-// openFolders opens data directories and other folders as one log.
-func openFolders(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
+// openPlaces opens data directories and archives as one log.
+func openPlaces(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
 	w := &openedWAL{place: strings.Join(places, ", ")}
-	folders := make([]string, len(places))
+	folders := slices.Clone(places)
 	for i, place := range places {
-		folders[i] = place
 		dir, err := datadir.Open(place)
 		if errors.Is(err, datadir.ErrNotDataDir) && !looksLikeDataDir(place) {
 			continue
@@ -88,20 +85,20 @@ func openFolders(ctx context.Context, places []string, tli pg.TimelineID) (*open
 	}
 	if w.control == nil {
 		var err error
-		if w.geometry, err = segment.Discover(ctx, folders[0]); err != nil {
+		if w.geometry, err = discoverGeometry(ctx, folders[0]); err != nil {
 			return nil, fmt.Errorf("open WAL: %w", err)
 		}
 	}
 	var sources []segment.Source
 	for _, folder := range folders {
-		sources = append(sources, segment.NewDir(folder, w.geometry.SegmentSize))
+		source, err := segment.OpenArchive(folder, w.geometry.SegmentSize)
+		if err != nil {
+			return nil, fmt.Errorf("open WAL: %w", err)
+		}
+		sources = append(sources, source)
 	}
 	w.source = segment.NewChain(sources...)
 	return w, w.choosePath(ctx, tli)
-}
-
-func geometryOf(c *pgcontrol.Control) walinspect.Geometry {
-	return walinspect.Geometry{SystemID: c.SystemID, SegmentSize: c.SegmentSize, PageSize: c.WALBlockSize, BlockSize: c.BlockSize}
 }
 
 // choosePath decides on the timeline, reads its history and finds out where
@@ -155,75 +152,6 @@ func (w *openedWAL) onPath(path timeline.Path, name pg.SegmentName) bool {
 		}
 	}
 	return false
-}
-
-// historyFrom reads the history of a timeline. Without its file, as in a
-// folder of segments that somebody put aside, the timeline stands alone.
-func historyFrom(ctx context.Context, source segment.Source, tli pg.TimelineID) (timeline.Path, error) {
-	f, err := source.Open(ctx, tli.HistoryName())
-	if errors.Is(err, fs.ErrNotExist) {
-		return timeline.SingleTimeline(tli), nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read history of timeline %d: %w", tli, err)
-	}
-	defer f.Close() // read only
-	content, err := f.Bytes()
-	if err != nil {
-		return nil, fmt.Errorf("read history of timeline %d: %w", tli, err)
-	}
-	h, err := timeline.Parse(tli, content)
-	if err != nil {
-		return nil, &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + f.Path}
-	}
-	return h.Path(), nil
-}
-
-// openSegments opens one segment, or a range from one to another in the same
-// folder.
-func openSegments(files []string, tli pg.TimelineID) (*openedWAL, error) {
-	geometry, err := segment.DiscoverFile(files[0])
-	if err != nil {
-		return nil, fmt.Errorf("open WAL: %w", err)
-	}
-	first, err := segmentNameOf(files[0], geometry.SegmentSize)
-	if err != nil {
-		return nil, err
-	}
-	last, err := segmentNameOf(files[len(files)-1], geometry.SegmentSize)
-	if err != nil {
-		return nil, err
-	}
-	folder := filepath.Dir(files[0])
-	switch {
-	case filepath.Dir(files[len(files)-1]) != folder:
-		return nil, usagef("want two segments of the same folder")
-	case last.Number < first.Number:
-		return nil, usagef("segment %s comes before %s", files[1], files[0])
-	}
-	if tli == 0 {
-		tli = last.Timeline
-	}
-	w := &openedWAL{place: strings.Join(files, " to "), source: segment.NewDir(folder, geometry.SegmentSize), geometry: geometry}
-	w.span = pg.Span{From: geometry.SegmentSize.Start(first.Number), To: geometry.SegmentSize.Start(last.Number + 1)}
-	w.path = timeline.SingleTimeline(tli)
-	if first.Timeline != tli {
-		if w.path, err = historyFrom(context.Background(), w.source, tli); err != nil {
-			return nil, err
-		}
-	}
-	return w.finishOpen(), nil
-}
-
-// segmentNameOf reads the name of a segment file, whatever suffixes say how it
-// is stored.
-func segmentNameOf(path string, size pg.SegmentSize) (pg.SegmentName, error) {
-	stem := filepath.Base(path)
-	for _, suffix := range codec.Suffixes() {
-		stem = strings.TrimSuffix(stem, suffix)
-	}
-	stem, _ = pg.TrimPartial(stem)
-	return pg.ParseSegmentName(stem, size)
 }
 
 // firstRecord finds the first record at or after a position. A record that

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"forkpoint/walinspect/pgtest"
+)
+
+// forkpoint runs the real command line as the servers' OS user and returns
+// its exit status and what it printed.
+func forkpoint(t *testing.T, args ...string) (status int, output string) {
+	t.Helper()
+	binary := filepath.Join(filepath.Dir(pgtest.Executable(t)), "forkpoint")
+	if _, err := os.Lstat(binary); err != nil {
+		if err := os.Symlink(pgtest.Executable(t), binary); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := pgtest.RunAs(exec.Command(binary, args...))
+	out, err := cmd.CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); ok {
+		return exit.ExitCode(), string(out)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return 0, string(out)
+}
+
+// mustForkpoint is forkpoint where only status 0 will do.
+func mustForkpoint(t *testing.T, args ...string) string {
+	t.Helper()
+	status, out := forkpoint(t, args...)
+	if status != 0 {
+		t.Fatalf("forkpoint %q: exit status %d\n%s", args, status, out)
+	}
+	return out
+}
+
+// TestRewindReal is the whole incident on real servers of every version: both
+// sides write after the fork, the old primary stops in good order or crashes,
+// is rewound from a running or a stopped source, and follows the new one.
+func TestRewindReal(t *testing.T) {
+	pgtest.EachMajor(t, func(t *testing.T, major int) {
+		for _, how := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
+			for _, live := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%v/live=%v", how, live), func(t *testing.T) {
+					t.Parallel()
+					rewindOnce(t, major, how, live)
+				})
+			}
+		}
+	})
+}
+
+func rewindOnce(t *testing.T, major int, how pgtest.StopMode, live bool) {
+	// The workload makes a tablespace inside the data directory. A server that
+	// comes to consistency with one takes it for damage unless it is told.
+	opts := []pgtest.Option{
+		pgtest.Major(major), pgtest.SegSize(1), pgtest.Conf("wal_keep_size", "512MB"),
+		pgtest.Conf("allow_in_place_tablespaces", "on"),
+	}
+	pair := pgtest.NewPair(t, opts...)
+	pair.Primary.Workload("shared", 300)
+	pair.Primary.Checkpoint()
+	pair.Primary.Workload("before", 100)
+	pair.Diverge(how, func(s *pgtest.Server, side string) {
+		s.Workload(side, 200)
+	})
+	source := []string{"--source-server", pair.Primary.ConnString(), "-R"}
+	if !live {
+		pair.Primary.Stop(pgtest.Fast)
+		source = []string{"--source-pgdata", pair.Primary.Dir()}
+	}
+	args := append([]string{"rewind", "--target-pgdata", pair.Old.Dir()}, source...)
+	t.Log(mustForkpoint(t, args...))
+	if !live {
+		pair.Primary.Start()
+	}
+	pair.Rejoin(!live)
+	pgtest.SameData(pair.Primary, pair.Standby)
+	pgtest.Amcheck(pair.Standby)
+}
