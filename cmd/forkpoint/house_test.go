@@ -36,6 +36,7 @@ var layers = map[string]string{
 	"walinspect":            "walinspect/pg walinspect/codec walinspect/pgcontrol",
 	"walinspect/rmgr":       "walinspect/pg walinspect/pgcontrol walinspect",
 	"walinspect/segment":    "walinspect/pg walinspect/codec walinspect/timeline walinspect golang.org/x/sync",
+	"walinspect/lineage":    "walinspect/pg walinspect/timeline walinspect walinspect/rmgr walinspect/segment",
 	"walinspect/datadir":    "walinspect/pg walinspect/timeline walinspect/pgcontrol",
 	"walinspect/waltest":    "walinspect/pg walinspect",
 	"walinspect/pgtest":     "walinspect/pg github.com/jackc/pgx/v5",
@@ -47,7 +48,7 @@ var layers = map[string]string{
 
 	"store": "walinspect/pg walinspect/timeline blockmap github.com/mattn/go-sqlite3",
 
-	"reports":        "walinspect/pg walinspect/timeline walinspect/pgcontrol walinspect/segment blockmap store",
+	"reports":        "walinspect/pg walinspect/timeline walinspect/pgcontrol walinspect/segment walinspect/lineage blockmap store",
 	"reports/render": "reports github.com/dustin/go-humanize github.com/jedib0t/go-pretty/v6",
 
 	"rewind/source":         "walinspect/pg walinspect/timeline walinspect/pgcontrol walinspect/datadir github.com/jackc/pgx/v5 golang.org/x/sync golang.org/x/sys golang.org/x/time",
@@ -56,7 +57,7 @@ var layers = map[string]string{
 	"rewind/target/faultfs": "rewind/target",
 	"rewind/journal":        "walinspect/pg rewind/plan rewind/target github.com/klauspost/compress github.com/gofrs/flock",
 	"rewind": "walinspect/pg walinspect/timeline walinspect/pgcontrol walinspect/bufpage walinspect walinspect/segment walinspect/datadir " +
-		"blockmap rewind/source rewind/plan rewind/target rewind/journal golang.org/x/sync golang.org/x/sys",
+		"walinspect/lineage blockmap rewind/source rewind/plan rewind/target rewind/journal golang.org/x/sync golang.org/x/sys",
 }
 
 // TestLayers also demands that every package says what it is for.
@@ -141,7 +142,7 @@ const maxLines = 400
 
 // readers are the packages that never write a file.
 var readers = strings.Fields(`walinspect walinspect/pg walinspect/codec walinspect/timeline walinspect/pgcontrol walinspect/bufpage
-	walinspect/walsummary walinspect/rmgr walinspect/datadir blockmap blockmap/indexer blockmap/relname reports reports/render rewind/plan`)
+	walinspect/walsummary walinspect/rmgr walinspect/lineage walinspect/datadir blockmap blockmap/indexer blockmap/relname reports reports/render rewind/plan`)
 
 // writing are the functions of package os that change a file system.
 var writing = strings.Fields(`Create CreateTemp WriteFile OpenFile Rename Remove RemoveAll Mkdir MkdirAll MkdirTemp Chmod Chown Lchown
