@@ -81,6 +81,7 @@ func Diverge(in DivergenceInput) *Divergence {
 	}
 	d.Transactions = gatherTransactions(in.Before, in.After)
 	d.relations(in)
+	d.Charts = chartsOf(in, d.Relations)
 	d.Events = events(in.After, in.Names)
 	d.judge(in)
 	d.cost(in)

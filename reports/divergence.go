@@ -26,6 +26,7 @@ type Divergence struct {
 	Events       []Event           `json:"events"` // files made, cut and removed on the target
 	Rewind       RewindCost        `json:"rewind"`
 	Findings     Findings          `json:"findings"`
+	Charts       Charts            `json:"-"` // for [Divergence.Page]
 }
 
 // Verdict is the answer in one word.

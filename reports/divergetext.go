@@ -29,13 +29,13 @@ func (d *Divergence) Document() Document {
 		return doc
 	}
 	doc.Sections = append(doc.Sections,
-		Section{"Commits only on the target", []Part{d.commitTable()}},
+		Section{"Commits only on the target", []Part{d.commitTable(maxRows)}},
 		Section{"Relations changed on the target", []Part{d.relationTable()}})
 	if len(d.Transactions.Open)+len(d.Transactions.Prepared) > 0 {
 		doc.Sections = append(doc.Sections, Section{"Transactions open at the fork or in doubt", []Part{d.openTable()}})
 	}
 	if len(d.Events) > 0 {
-		doc.Sections = append(doc.Sections, Section{"Files made, cut and removed on the target", []Part{d.eventTable()}})
+		doc.Sections = append(doc.Sections, Section{"Files made, cut and removed on the target", []Part{d.eventTable(maxRows)}})
 	}
 	return doc
 }
@@ -143,7 +143,8 @@ func (d *Divergence) rewindSection() Section {
 	return s
 }
 
-func (d *Divergence) commitTable() Table {
+// commitTable has the last commits, at most maxRows of them.
+func (d *Divergence) commitTable(maxRows int) Table {
 	t := Table{Columns: []Column{{"xid", true}, {"committed at", false}, {"LSN", true}, {"subxacts", true}, {"records", true}, {"WAL", true}, {"note", false}},
 		Empty: "There are none."}
 	shown := d.Transactions.Committed
@@ -184,7 +185,8 @@ func (d *Divergence) openTable() Table {
 	return t
 }
 
-func (d *Divergence) eventTable() Table {
+// eventTable has the first events, at most maxRows of them.
+func (d *Divergence) eventTable(maxRows int) Table {
 	t := Table{Columns: []Column{{"LSN", true}, {"xid", true}, {"what", false}, {"of", false}}}
 	shown := d.Events
 	if n := len(shown); n > maxRows {
