@@ -73,8 +73,13 @@ type arrangement struct {
 	short int  // how many bytes of the last segment are stored; 0 for all
 }
 
+// archive opens what lies at path without being told what it is.
 func archive(t *testing.T, path string) segment.Source {
 	t.Helper()
+	g, err := segment.Discover(t.Context(), path)
+	if err != nil || g != newContent().log.Geometry {
+		t.Errorf("Discover: %+v, %v", g, err)
+	}
 	s, err := segment.OpenArchive(path, mb)
 	if err != nil {
 		t.Fatal(err)

@@ -2,29 +2,78 @@ package segment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
 )
 
-// Discover finds out the geometry of the segments in a folder, from the first
-// page of any of them that has a usable one.
-func Discover(ctx context.Context, folder string) (walinspect.Geometry, error) {
+// Discover finds out the geometry of the segments in a folder or archive, from
+// the first page of any of them that has a usable one. It takes whatever
+// [OpenArchive] takes.
+func Discover(ctx context.Context, path string) (walinspect.Geometry, error) {
+	source, err := OpenArchive(path, pg.MaxSegmentSize) // the size does not matter for looking around
+	if err != nil {
+		return walinspect.Geometry{}, err
+	}
+	if t, ok := source.(*Tar); ok {
+		defer t.Close() // read only: nothing is lost if it fails
+		return t.discover(ctx)
+	}
+	var last error
+	for _, folder := range foldersOf(source) {
+		g, err := discoverFolder(ctx, folder)
+		if err == nil || ctx.Err() != nil {
+			return g, err
+		}
+		if last == nil || !errors.Is(err, errNoSegment) {
+			last = err
+		}
+	}
+	if errors.Is(last, errNoSegment) {
+		return walinspect.Geometry{}, fmt.Errorf("%w in %s", errNoSegment, path)
+	}
+	return walinspect.Geometry{}, fmt.Errorf("no WAL segment in %s can be read: %w", path, last)
+}
+
+var errNoSegment = errors.New("there is no WAL segment")
+
+// foldersOf lists where the segments of a source lie.
+func foldersOf(source Source) []string {
+	switch s := source.(type) {
+	case *Dir:
+		return []string{s.path}
+	case *Tree:
+		folders, _ := segmentFolders(s.path) // what cannot be read will be missed below
+		return append(folders, s.path)
+	case *Chain:
+		var all []string
+		for _, part := range s.sources {
+			all = append(all, foldersOf(part)...)
+		}
+		return all
+	}
+	return nil
+}
+
+func discoverFolder(ctx context.Context, folder string) (walinspect.Geometry, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return walinspect.Geometry{}, err
 	}
-	var last error
+	last := errNoSegment
 	for _, e := range entries {
 		if ctx.Err() != nil {
 			return walinspect.Geometry{}, context.Cause(ctx)
 		}
-		if name, _, _ := stem(e.Name()); !pg.IsSegmentName(name) {
+		if name, _, _ := hashedStem(e.Name()); !pg.IsSegmentName(name) {
 			continue
 		}
 		g, err := DiscoverFile(filepath.Join(folder, e.Name()))
@@ -33,10 +82,32 @@ func Discover(ctx context.Context, folder string) (walinspect.Geometry, error) {
 		}
 		last = err
 	}
-	if last != nil {
-		return walinspect.Geometry{}, fmt.Errorf("no WAL segment in %s can be read: %w", folder, last)
+	return walinspect.Geometry{}, last
+}
+
+// discover reads the geometry from the first segment that has a usable page.
+func (t *Tar) discover(ctx context.Context) (walinspect.Geometry, error) {
+	last := errNoSegment
+	for _, name := range slices.Sorted(maps.Keys(t.entries)) {
+		if !pg.IsSegmentName(name) {
+			continue
+		}
+		f, err := t.Open(ctx, name)
+		if err != nil {
+			return walinspect.Geometry{}, err
+		}
+		head := make([]byte, walinspect.LongHeaderLen)
+		if _, err := f.ReadAt(head, 0); err != nil {
+			last = fmt.Errorf("read %s: %w", f.Path, err)
+			continue
+		}
+		g, err := walinspect.DecodeGeometry(head)
+		if err == nil {
+			return g, nil
+		}
+		last = fmt.Errorf("%s: %w", f.Path, err)
 	}
-	return walinspect.Geometry{}, fmt.Errorf("there is no WAL segment in %s", folder)
+	return walinspect.Geometry{}, fmt.Errorf("no WAL segment in %s can be read: %w", t, last)
 }
 
 // DiscoverFile reads the geometry from one segment file.
