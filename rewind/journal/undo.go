@@ -115,10 +115,23 @@ func (u *undo) available(name string, o *origin) error {
 		}
 	}
 	info, err := u.t.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) && u.behindLostLink(name) {
+		return nil // to be seen when the link is back
+	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%w: %s", ErrLost, name)
 	}
 	return err
+}
+
+// behindLostLink tells whether a name is in a tree whose link was removed.
+func (u *undo) behindLostLink(name string) bool {
+	link := u.j.index.origins[target.Mount(name)]
+	if link == nil || link.was.Type != Symlink {
+		return false
+	}
+	_, err := u.t.Stat(target.Mount(name))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (u *undo) begin(context.Context) error {

@@ -146,6 +146,16 @@ func tempName(abs string) string {
 	return filepath.Join(filepath.Dir(abs), TempPrefix+filepath.Base(abs))
 }
 
+// Mount is the name of the link through which a name leads into another tree,
+// if it is one; "" for names in the data directory itself.
+func Mount(name string) string {
+	mount, rest := splitMount(name)
+	if rest == "" {
+		return ""
+	}
+	return mount
+}
+
 // Mountable tells whether a symbolic link of this name leads to a tree of its
 // own: pg_wal and the entries of pg_tblspc.
 func Mountable(name string) bool {
