@@ -1,11 +1,9 @@
 package indexer
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
-	"maps"
 	"slices"
 
 	"forkpoint/blockmap"
@@ -20,20 +18,27 @@ type extract struct {
 	seg     *blockmap.Segment
 	blocks  blockmap.Accumulator
 	rmgrs   [256]*[16]blockmap.RmgrCount
-	xids    map[pg.XID]*blockmap.XIDActivity
-	lastXID *blockmap.XIDActivity // of the record before
+	xids    map[pg.XID]int32 // place in the segment's list
+	recent  [64]int32        // places of identifiers by their low bits, for the few that are in use at a time
 	effects []rmgr.Effect
 	digest  digest
 	crosses bool // the last record goes on in the next segment
 }
 
-func newExtract(seg *blockmap.Segment) *extract {
+// newExtract makes one with room for lists as long as those of the segment
+// before, which spares most of the growing.
+func newExtract(seg *blockmap.Segment, before lengths) *extract {
+	seg.Xacts = make([]blockmap.Xact, 0, before.xacts)
+	seg.XIDs = make([]blockmap.XIDActivity, 0, before.xids)
 	return &extract{
 		seg:    seg,
-		xids:   map[pg.XID]*blockmap.XIDActivity{},
+		xids:   make(map[pg.XID]int32, before.xids),
 		digest: digest{hash: sha256.New()},
 	}
 }
+
+// lengths are those of the lists that are long on a busy server.
+type lengths struct{ xacts, xids int }
 
 // plain are the resource managers whose records do nothing that their block
 // references do not show, unless they are flagged.
@@ -136,14 +141,19 @@ func (x *extract) count(rec *walinspect.Record, imageBytes int64) {
 }
 
 func (x *extract) addXID(rec *walinspect.Record) {
-	a := x.lastXID
-	if a == nil || a.XID != rec.XID {
-		if a = x.xids[rec.XID]; a == nil {
-			a = &blockmap.XIDActivity{XID: rec.XID, First: rec.LSN}
-			x.xids[rec.XID] = a
+	list := x.seg.XIDs
+	slot := &x.recent[rec.XID%pg.XID(len(x.recent))]
+	if int(*slot) >= len(list) || list[*slot].XID != rec.XID {
+		place, known := x.xids[rec.XID]
+		if !known {
+			place = int32(len(list))
+			x.xids[rec.XID] = place
+			list = append(list, blockmap.XIDActivity{XID: rec.XID, First: rec.LSN})
+			x.seg.XIDs = list
 		}
-		x.lastXID = a
+		*slot = place
 	}
+	a := &list[*slot]
 	if rec.HasTopXID {
 		a.Top = rec.TopXID
 	}
@@ -166,32 +176,28 @@ func (x *extract) finish() {
 			}
 		}
 	}
-	for _, x := range x.assigned() {
-		s.XIDs = append(s.XIDs, *x)
-	}
+	x.assign()
 	s.Digest, s.Supersedes = x.digest.sum()
 	if !x.crosses {
 		s.InnerDigest = s.Digest
 	}
 }
 
-// assigned returns the activity of each identifier in the order of first
-// records, with the parents that records of the segment name.
-func (x *extract) assigned() []*blockmap.XIDActivity {
+// assign notes the parents that records of the segment name.
+func (x *extract) assign() {
 	parent := func(top pg.XID, subs []pg.XID) {
 		for _, sub := range subs {
-			if a := x.xids[sub]; a != nil && a.Top == 0 {
-				a.Top = top
+			if place, known := x.xids[sub]; known && x.seg.XIDs[place].Top == 0 {
+				x.seg.XIDs[place].Top = top
 			}
 		}
 	}
-	for _, a := range x.seg.Assignments {
-		parent(a.Top, a.Subs)
+	for i := range x.seg.Assignments {
+		parent(x.seg.Assignments[i].Top, x.seg.Assignments[i].Subs)
 	}
-	for _, end := range x.seg.Xacts {
-		parent(end.XID, end.Subxacts)
+	for i := range x.seg.Xacts {
+		parent(x.seg.Xacts[i].XID, x.seg.Xacts[i].Subxacts)
 	}
-	return slices.SortedFunc(maps.Values(x.xids), func(a, b *blockmap.XIDActivity) int { return cmp.Compare(a.First, b.First) })
 }
 
 // digest is SHA-256 over position and checksum of each record.

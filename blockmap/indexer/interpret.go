@@ -76,12 +76,20 @@ func (x *extract) lastEvent(rec *walinspect.Record, kind blockmap.EventKind) *bl
 	return &x.seg.Events[n-1]
 }
 
-var xactKinds = map[rmgr.XactKind]blockmap.XactKind{
-	rmgr.XactCommit:         blockmap.Commit,
-	rmgr.XactAbort:          blockmap.Abort,
-	rmgr.XactPrepare:        blockmap.Prepare,
-	rmgr.XactCommitPrepared: blockmap.CommitPrepared,
-	rmgr.XactAbortPrepared:  blockmap.AbortPrepared,
+func xactKind(k rmgr.XactKind) (kind blockmap.XactKind, known bool) {
+	switch k {
+	case rmgr.XactCommit:
+		return blockmap.Commit, true
+	case rmgr.XactAbort:
+		return blockmap.Abort, true
+	case rmgr.XactPrepare:
+		return blockmap.Prepare, true
+	case rmgr.XactCommitPrepared:
+		return blockmap.CommitPrepared, true
+	case rmgr.XactAbortPrepared:
+		return blockmap.AbortPrepared, true
+	}
+	return 0, false
 }
 
 func (x *extract) addXact(rec *walinspect.Record) error {
@@ -93,8 +101,8 @@ func (x *extract) addXact(rec *walinspect.Record) error {
 		x.seg.Assignments = append(x.seg.Assignments, blockmap.Assignment{LSN: rec.LSN, Top: d.XID, Subs: d.Subxacts})
 		return nil
 	}
-	kind, ends := xactKinds[d.Kind]
-	if !ends {
+	kind, known := xactKind(d.Kind)
+	if !known {
 		return nil
 	}
 	x.seg.Xacts = append(x.seg.Xacts, blockmap.Xact{

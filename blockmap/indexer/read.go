@@ -46,7 +46,7 @@ func (o *outcome) contents() *blockmap.Segment {
 
 // read reads a segment from its first record to the end of the last one that
 // begins in it, or to the end of the part that is wanted.
-func (s *scan) read(ctx context.Context, j *job) *outcome {
+func (s *scan) read(ctx context.Context, j *job, before *lengths) *outcome {
 	pages := segment.NewPages(s.pool, s.size, func(n uint64) []pg.TimelineID { return s.filesFor(j, n) })
 	defer pages.Close()
 	began := time.Now()
@@ -59,7 +59,7 @@ func (s *scan) read(ctx context.Context, j *job) *outcome {
 		SystemID: s.g.SystemID, SegmentSize: s.size, Major: major, Name: j.name,
 		Path: file.Path, Identity: file.Identity, Size: file.Size, Indexed: began.UTC(),
 	}}
-	x := newExtracts(out, j)
+	x := newExtracts(out, j, *before)
 	limit := j.part.To
 	if j.whole {
 		limit = s.size.Start(j.name.Number + 1)
@@ -78,6 +78,9 @@ func (s *scan) read(ctx context.Context, j *job) *outcome {
 	if out.head != nil {
 		s.distrust(out.head, j, began)
 		x.finish()
+		if c := out.contents(); c != nil {
+			*before = lengths{len(c.Xacts), len(c.XIDs)}
+		}
 	}
 	return out
 }
@@ -89,16 +92,16 @@ type extracts struct {
 	whole, part *extract
 }
 
-func newExtracts(out *outcome, j *job) *extracts {
+func newExtracts(out *outcome, j *job, before lengths) *extracts {
 	x := &extracts{out: out}
 	if j.exact {
 		part := *out.head
 		out.part = &part
-		x.part = newExtract(out.part)
+		x.part = newExtract(out.part, before)
 	}
 	if j.whole {
 		out.whole = out.head
-		x.whole = newExtract(out.whole)
+		x.whole = newExtract(out.whole, before)
 		x.whole.digest.earlier = j.earlier
 	}
 	return x

@@ -157,8 +157,9 @@ func (s *scan) walk(ctx context.Context, first uint64) error {
 	var running sync.WaitGroup
 	for range s.ix.opts.Workers {
 		running.Go(func() {
+			var before lengths
 			for j := range jobs {
-				j.done <- s.read(reading, j)
+				j.done <- s.read(reading, j, &before)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"forkpoint/blockmap"
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/timeline"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,28 +33,35 @@ func (in incident) plainly(t testing.TB) incident {
 // is that of a walk record by record.
 func TestSpansAgainstWalk(t *testing.T) {
 	incidents(t, func(t *testing.T, compressed incident) {
+		t.Parallel()
 		in := compressed.plainly(t)
-		for _, tip := range []pg.TimelineID{1, 2, 3} {
-			path := compressed.path(t, tip)
-			list, stop := in.walk(t, path)
-			full := memory(t)
-			if _, err := New(in.source(), in.g, full, Options{}).Index(t.Context(), path, pg.Span{To: everything}); err != nil {
-				t.Fatal(err)
-			}
-			rapid.Check(t, func(rt *rapid.T) {
-				span := drawSpan(rt, in, list)
-				cache := rapid.SampledFrom([]Cache{nil, full}).Draw(rt, "cache")
-				workers := rapid.SampledFrom([]int{1, 8}).Draw(rt, "workers")
-				r, err := New(in.source(), in.g, cache, Options{Workers: workers}).Touched(t.Context(), path, span)
-				if err != nil {
-					rt.Fatal(err)
-				}
-				if diff := sameMap(r.Blocks, replay(list, span, nil)); diff != "" {
-					rt.Fatalf("%s:\n%s", span, diff)
-				}
-				checkEnd(rt, r, list, span, stop)
-			})
+		type walked struct {
+			path timeline.Path
+			list []plainRecord
+			stop walinspect.Stop
 		}
+		var logs []walked
+		full := memory(t)
+		for _, tip := range []pg.TimelineID{1, 2, 3} {
+			w := walked{path: compressed.path(t, tip)}
+			w.list, w.stop = in.walk(t, w.path)
+			logs = append(logs, w)
+			index(t, New(in.source(), in.g, full, Options{}), w.path)
+		}
+		rapid.Check(t, func(rt *rapid.T) {
+			log := rapid.SampledFrom(logs).Draw(rt, "log")
+			span := drawSpan(rt, in, log.list)
+			cache := rapid.SampledFrom([]Cache{nil, full}).Draw(rt, "cache")
+			workers := rapid.SampledFrom([]int{1, 8}).Draw(rt, "workers")
+			r, err := New(in.source(), in.g, cache, Options{Workers: workers}).Touched(t.Context(), log.path, span)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if diff := sameMap(r.Blocks, replay(log.list, span, nil)); diff != "" {
+				rt.Fatalf("%s:\n%s", span, diff)
+			}
+			checkEnd(rt, r, log.list, span, log.stop)
+		})
 	})
 }
 
