@@ -177,6 +177,9 @@ func TestReadFile(t *testing.T) {
 		if b, err := s.ReadFile(t.Context(), "PG_VERSION"); err != nil || string(b) != fmt.Sprintf("%d\n", pg.Major()) {
 			t.Errorf("PG_VERSION: %q, %v", b, err)
 		}
+		if n := s.BytesRead(); n < 3 {
+			t.Errorf("BytesRead() = %d", n)
+		}
 		for _, absent := range []string{"nothing", "no/where"} {
 			if _, err := s.ReadFile(t.Context(), absent); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: %v", absent, err)

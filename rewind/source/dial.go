@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -16,6 +17,7 @@ type dialer struct {
 	net         net.Dialer
 	idle        time.Duration // see Options.IdleTimeout
 	requirePeer string        // OS user that a server behind a socket must run as
+	received    atomic.Int64  // bytes, over all connections
 
 	mu     sync.Mutex
 	closed bool
@@ -133,6 +135,7 @@ func (w *wire) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := w.Conn.Read(b)
+	w.dialer.received.Add(int64(n))
 	return n, w.explain(err, "no answer")
 }
 

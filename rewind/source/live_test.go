@@ -112,7 +112,7 @@ func fetch(t testing.TB, s Source, ranges []Range) map[string][]byte {
 }
 
 // changing are files that a server rewrites without being asked.
-var changing = []string{"global/pg_control", "pg_stat", "pg_logical", "postmaster", "pg_wal/"}
+var changing = []string{"global/pg_control", "pg_dynshmem", "pg_stat", "pg_logical", "postmaster", "pg_wal/"}
 
 // TestServerReadsWhatIsThere compares a live source with the directory behind
 // it, on every version, with the least privileges.

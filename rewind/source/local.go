@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"forkpoint/walinspect/datadir"
@@ -20,7 +21,8 @@ import (
 
 // Local is a stopped data directory as a source.
 type Local struct {
-	dir *datadir.Dir
+	dir  *datadir.Dir
+	read atomic.Int64
 }
 
 var _ Source = (*Local)(nil)
@@ -37,7 +39,7 @@ func OpenLocal(path string) (*Local, error) {
 	if pid, running := dir.Running(); running {
 		return nil, fmt.Errorf("open source: %s: %w by process %d", dir.Path(), ErrRunning, pid)
 	}
-	return &Local{dir}, nil
+	return &Local{dir: dir}, nil
 }
 
 // Kind is [Directory].
@@ -47,6 +49,9 @@ func (l *Local) String() string { return "directory " + l.dir.Path() }
 
 // Dir is the data directory itself.
 func (l *Local) Dir() *datadir.Dir { return l.dir }
+
+// BytesRead counts what was read of files by Fetch, Hash and ReadFile.
+func (l *Local) BytesRead() int64 { return l.read.Load() }
 
 // Close does nothing: there is nothing open.
 func (l *Local) Close() error { return nil }
@@ -78,7 +83,9 @@ func (l *Local) ReadFile(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close() // read only: nothing is lost if it fails
-	return io.ReadAll(f)
+	data, err := io.ReadAll(f)
+	l.read.Add(int64(len(data)))
+	return data, err
 }
 
 // EndOfWAL is the shutdown checkpoint, or for a standby the minimum recovery
@@ -134,13 +141,13 @@ func (l *Local) Settings(_ context.Context, names ...string) (map[string]string,
 }
 
 func (l *Local) Fetch(ctx context.Context, ranges iter.Seq[Range], deliver func(Chunk) error) error {
-	return l.read(ctx, groups(ranges, true), func(path string, p part, data []byte, r result) error {
+	return l.readAll(ctx, groups(ranges, true), func(path string, p part, data []byte, r result) error {
 		return deliver(Chunk{path, p.offset, data, r.missing, r.short, r.last})
 	})
 }
 
 func (l *Local) Hash(ctx context.Context, ranges iter.Seq[Range], deliver func(Digest) error) error {
-	return l.read(ctx, groups(ranges, false), func(path string, p part, data []byte, r result) error {
+	return l.readAll(ctx, groups(ranges, false), func(path string, p part, data []byte, r result) error {
 		d := Digest{Path: path, Offset: p.offset, Length: int64(len(data)), Missing: r.missing, Short: r.short, Last: r.last}
 		if !r.missing {
 			d.Sum = sha256.Sum256(data)
@@ -156,8 +163,8 @@ func (l *Local) Hashes(ctx context.Context, path string, size int64) ([]Digest, 
 // result is what a part means for its file.
 type result struct{ missing, short, last bool }
 
-// read goes through the parts of all groups in order.
-func (l *Local) read(ctx context.Context, all iter.Seq2[[]fileTask, error], handle func(string, part, []byte, result) error) error {
+// readAll goes through the parts of all groups in order.
+func (l *Local) readAll(ctx context.Context, all iter.Seq2[[]fileTask, error], handle func(string, part, []byte, result) error) error {
 	buf := make([]byte, PartSize)
 	for group, err := range all {
 		if err != nil {
@@ -196,6 +203,7 @@ func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle 
 				return err
 			}
 		}
+		l.read.Add(int64(n))
 		short, last, _ := c.settle(p, outcome{int64(n), missing})
 		if err := handle(task.path, p, buf[:n], result{missing, short, last}); err != nil {
 			return err

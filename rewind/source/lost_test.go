@@ -336,12 +336,16 @@ func TestFewConnections(t *testing.T) {
 	conninfo := rewindRole(pg, "CONNECTION LIMIT 2")
 	s := connect(t, conninfo, Options{Jobs: 5})
 	var ranges []Range
-	for i := range 6 {
-		put(t, pg, fmt.Sprintf("extra/%d", i), pattern(17<<20))
+	data := pattern(17 << 20)
+	for i := range 5 {
+		put(t, pg, fmt.Sprintf("extra/%d", i), data)
 		ranges = append(ranges, Range{Path: fmt.Sprintf("extra/%d", i), Length: 17 << 20, ToEnd: true})
 	}
-	if got := fetch(t, s, ranges); len(got) != 6 {
+	if got := fetch(t, s, ranges); len(got) != 5 {
 		t.Errorf("%d files", len(got))
+	}
+	if n := s.BytesRead(); n < 5*17<<20 || n > 6*17<<20 {
+		t.Errorf("BytesRead() = %d", n)
 	}
 	// A listing keeps a connection while its caller reads files.
 	n := 0

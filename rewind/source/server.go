@@ -121,6 +121,10 @@ func (s *Server) String() string {
 	return text
 }
 
+// BytesRead counts everything that came over the network, also protocol and
+// listings, after encryption.
+func (s *Server) BytesRead() int64 { return s.dialer.received.Load() }
+
 // Major is the server's version.
 func (s *Server) Major() int { return s.major }
 
@@ -145,7 +149,10 @@ const (
 	controlPause = 20 * time.Millisecond
 )
 
-const readFileQuery = "SELECT pg_catalog.pg_read_binary_file($1)"
+// readFileQuery looks first, because reading a file that is not there leaves an
+// error in the server's log.
+const readFileQuery = `SELECT CASE WHEN (pg_catalog.pg_stat_file($1, true)).size IS NOT NULL
+  THEN pg_catalog.pg_read_binary_file($1) END`
 
 func (s *Server) control(ctx context.Context, sess *session, raw *[]byte) (*pgcontrol.Control, error) {
 	for try := 1; ; try++ {
@@ -163,11 +170,20 @@ func (s *Server) control(ctx context.Context, sess *session, raw *[]byte) (*pgco
 	}
 }
 
+// readFile reads a whole file; the error matches fs.ErrNotExist where there is
+// none.
 func (sess *session) readFile(ctx context.Context, path string, to *[]byte) error {
-	return sess.query(ctx, readFileQuery, []param{textParam(path)}, 1, func(r *row) error {
-		*to = append([]byte{}, r.bytes(0)...)
+	missing := false
+	err := sess.query(ctx, readFileQuery, []param{textParam(path)}, 1, func(r *row) error {
+		if missing = r.null(0); !missing {
+			*to = append([]byte{}, r.bytes(0)...)
+		}
 		return nil
 	})
+	if missing || hasCode(err, codeUndefinedFile) {
+		return fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return err
 }
 
 func (s *Server) History(ctx context.Context, tli pg.TimelineID) ([]byte, error) {
@@ -178,15 +194,11 @@ func (s *Server) ReadFile(ctx context.Context, path string) (data []byte, err er
 	if err := CheckPath(path); err != nil {
 		return nil, err
 	}
-	op := "read " + path
-	err = s.do(ctx, op, func(ctx context.Context, sess *session) (bool, error) {
+	err = s.do(ctx, "read "+path, func(ctx context.Context, sess *session) (bool, error) {
 		if s.odd(path) {
 			return false, s.readOdd(ctx, sess, path, &data)
 		}
 		return false, sess.readFile(ctx, path, &data)
 	})
-	if hasCode(err, codeUndefinedFile) {
-		return nil, fmt.Errorf("%s (%s): %w", op, s, fs.ErrNotExist)
-	}
 	return data, err
 }

@@ -69,6 +69,9 @@ type Source interface {
 
 	Kind() Kind
 
+	// BytesRead is how much was read so far: of files, or over the network.
+	BytesRead() int64
+
 	// String names the source in messages. It never holds a password.
 	String() string
 
@@ -105,7 +108,8 @@ func (p Position) String() string { return fmt.Sprintf("%s on timeline %d", p.LS
 // PartSize is the most that is read or hashed in one piece, in bytes.
 const PartSize = 1 << 20
 
-// Range is a part of a file that is wanted.
+// Range is a part of a file that is wanted. One without length is passed over,
+// unless it goes to the end.
 type Range struct {
 	Path   string
 	Offset int64

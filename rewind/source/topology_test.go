@@ -121,8 +121,8 @@ func TestPromotedSource(t *testing.T) {
 		pair := pgtest.NewPair(t, pgtest.Major(major), pgtest.Conf("checkpoint_timeout", "1h"), pgtest.Conf("checkpoint_completion_target", "0.9"))
 		conninfo := rewindRole(pair.Primary)
 		pair.Primary.Exec("CREATE TABLE t AS SELECT generate_series(1, 100000) AS i")
-		standby := connect(t, asRewinder(pair.Standby), Options{})
 		pair.Primary.WaitCaughtUp(pair.Standby)
+		standby := connect(t, asRewinder(pair.Standby), Options{})
 		if in, err := standby.InRecovery(t.Context()); err != nil || !in {
 			t.Errorf("InRecovery = %t, %v", in, err)
 		}

@@ -2,8 +2,9 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"io/fs"
 	"time"
 
 	"forkpoint/walinspect/pg"
@@ -114,7 +115,7 @@ func (sess *session) standbyTimeline(ctx context.Context, c *pgcontrol.Control, 
 func (sess *session) follows(ctx context.Context, tli pg.TimelineID, c *pgcontrol.Control, known pg.TimelineID, replay pg.LSN) (bool, error) {
 	var text []byte
 	err := sess.readFile(ctx, "pg_wal/"+tli.HistoryName(), &text)
-	if hasCode(err, codeUndefinedFile) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
@@ -222,34 +223,4 @@ func recordEnd(insert pg.LSN, c *pgcontrol.Control) pg.LSN {
 		return insert - shortHeader
 	}
 	return insert
-}
-
-func (s *Server) FullPageWrites(ctx context.Context) (bool, error) {
-	found, err := s.Settings(ctx, "full_page_writes")
-	if err != nil {
-		return false, err
-	}
-	return found["full_page_writes"] == "on", nil
-}
-
-const settingsQuery = `SELECT s.name, pg_catalog.current_setting(s.name) FROM pg_catalog.pg_settings AS s
-WHERE s.name = ANY (SELECT pg_catalog.lower(w.name) FROM pg_catalog.unnest($1::text[]) AS w(name))`
-
-// Settings are what SHOW prints. Those that this package changes for its own
-// sessions are not the server's.
-func (s *Server) Settings(ctx context.Context, names ...string) (map[string]string, error) {
-	found := make(map[string]string, len(names))
-	err := s.do(ctx, "read settings", func(ctx context.Context, sess *session) (bool, error) {
-		return false, sess.query(ctx, settingsQuery, []param{textArrayParam(names)}, 2, func(r *row) error {
-			name := r.text(0)
-			for _, asked := range names {
-				if strings.EqualFold(asked, name) {
-					name = asked
-				}
-			}
-			found[name] = r.text(1)
-			return nil
-		})
-	})
-	return found, err
 }
