@@ -54,15 +54,19 @@ func (e *SyntaxError) Error() string {
 }
 
 // Parse reads the history file of tli. It accepts and refuses what a server
-// does, so blank lines, comments and text behind the position are fine.
-func Parse(tli pg.TimelineID, b []byte) (*History, error) {
+// does, so blank lines, comments and text behind the position are fine. Where
+// versions differ it goes with 13 to 18, see [ParseAs].
+func Parse(tli pg.TimelineID, b []byte) (*History, error) { return ParseAs(Server13, tli, b) }
+
+// ParseAs is [Parse] by the rules of one reader.
+func ParseAs(d Dialect, tli pg.TimelineID, b []byte) (*History, error) {
 	h := &History{Timeline: tli}
-	for line, number := range lines(b) {
+	for line, number := range lines(b, d.lineLimit()) {
 		s := string(line)
 		if text := strings.TrimLeft(s, space); text == "" || text[0] == '#' {
 			continue
 		}
-		e, rule := parseEntry(s)
+		e, rule := parseEntry(s, d.digitLimit())
 		if last := len(h.Entries) - 1; rule == "" && last >= 0 && e.Timeline <= h.Entries[last].Timeline {
 			rule = RuleIncreasing
 		}
@@ -85,12 +89,12 @@ const maxLine = 1023
 
 // lines splits a file as the server does. A line ends at a NUL byte as well,
 // and what follows the NUL is lost.
-func lines(b []byte) iter.Seq2[[]byte, int] {
+func lines(b []byte, most int) iter.Seq2[[]byte, int] {
 	return func(yield func([]byte, int) bool) {
 		for number := 1; len(b) > 0; {
 			n, ended := bytes.IndexByte(b, '\n')+1, true
-			if n == 0 || n > maxLine {
-				n, ended = min(len(b), maxLine), false
+			if n == 0 || n > most {
+				n, ended = min(len(b), most), false
 			}
 			line, _, _ := bytes.Cut(b[:n], []byte{0})
 			if !yield(line, number) {
@@ -104,16 +108,16 @@ func lines(b []byte) iter.Seq2[[]byte, int] {
 }
 
 // parseEntry reads one line, or names the rule that it breaks.
-func parseEntry(s string) (Entry, Rule) {
-	tli, rest, ok := scanNumber(s, 10)
+func parseEntry(s string, digits int) (Entry, Rule) {
+	tli, rest, ok := scanNumber(s, 10, 0)
 	if !ok {
 		return Entry{}, RuleTimeline
 	}
-	high, rest, ok := scanNumber(rest, 16)
+	high, rest, ok := scanNumber(rest, 16, 0)
 	if !ok || !strings.HasPrefix(rest, "/") {
 		return Entry{}, RuleSwitchpoint
 	}
-	low, rest, ok := scanNumber(rest[1:], 16)
+	low, rest, ok := scanNumber(rest[1:], 16, digits)
 	if !ok {
 		return Entry{}, RuleSwitchpoint
 	}

@@ -10,11 +10,13 @@ const space = " \t\n\v\f\r"
 // 0x before hexadecimal digits, and a result cut to 32 bits. A number past 64
 // bits is the largest there is.
 //
-// Version 19 reads no more than eight characters of a position's lower half,
-// earlier versions any number; it makes a difference only for text that no
-// server writes. The rule of the earlier versions is used.
-func scanNumber(s string, base uint64) (n uint32, rest string, ok bool) {
+// most limits the characters after the blanks; 0 for any number.
+func scanNumber(s string, base uint64, most int) (n uint32, rest string, ok bool) {
 	s = strings.TrimLeft(s, space)
+	if most > 0 && len(s) > most {
+		n, rest, ok = scanNumber(s[:most], base, 0)
+		return n, rest + s[most:], ok
+	}
 	negative := strings.HasPrefix(s, "-")
 	if negative || strings.HasPrefix(s, "+") {
 		s = s[1:]
