@@ -161,10 +161,11 @@ CREATE TABLE transactions (
     assignments BLOB                     -- subtransactions to transactions
 ) STRICT;
 
--- Views for people. Names of segments and positions are as the server shows them.
+-- Views for people. Names of segments and positions are as the server shows them;
+-- a search by the numbers beside them uses the indexes.
 
 CREATE VIEW segment_list AS
-SELECT s.id, c.system_id, s.tli,
+SELECT s.id, c.system_id, s.tli, s.segno,
        printf('%08X%08X%08X', s.tli, s.segno / (4294967296 / c.wal_segsz), s.segno % (4294967296 / c.wal_segsz)) AS name,
        printf('%X/%X', s.first_lsn >> 32, s.first_lsn & 4294967295) AS first_lsn,
        printf('%X/%X', s.end_lsn >> 32, s.end_lsn & 4294967295) AS end_lsn,
@@ -175,7 +176,7 @@ SELECT s.id, c.system_id, s.tli,
 FROM segments s JOIN clusters c ON c.id = s.cluster_id;
 
 CREATE VIEW touched_list AS
-SELECT c.system_id, s.tli,
+SELECT c.system_id, s.tli, s.segno,
        printf('%08X%08X%08X', s.tli, s.segno / (4294967296 / c.wal_segsz), s.segno % (4294967296 / c.wal_segsz)) AS segment,
        r.spc_oid, r.db_oid, r.rel_number,
        CASE r.fork WHEN 0 THEN 'main' WHEN 1 THEN 'fsm' WHEN 2 THEN 'vm' WHEN 3 THEN 'init' ELSE r.fork END AS fork,
