@@ -113,7 +113,9 @@ func (e *Editor) readyPart(name string) error {
 	return e.ready(name)
 }
 
-// WriteAt overwrites and extends a file that exists.
+// WriteAt overwrites and extends a file that exists. Bytes that are there
+// already are not written again, unless an interrupted process wrote them: the
+// disk may have refused them, and then reading does not tell.
 func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 	if err := e.readyPart(name); err != nil {
 		return err
@@ -131,7 +133,7 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 		if err != nil {
 			return e.fail(err)
 		}
-		if same && off >= e.ends[name] {
+		if same && off >= e.ends[name] && !e.j.inherited[name] {
 			return nil
 		}
 	}

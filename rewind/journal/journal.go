@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -40,7 +38,9 @@ type Journal struct {
 	log    *batchLog
 	index  index
 
-	inherited []string // names that an earlier process changed, and may not have flushed
+	// Names that an earlier process changed and may not have flushed, or tried
+	// to in vain: what can be read of them need not be on disk.
+	inherited map[string]bool
 }
 
 // Options of [Create] and [Open].
@@ -120,7 +120,10 @@ func Open(fsys target.FS, dir string, o Options) (*Journal, error) {
 	if err := j.settle(!o.Plain); err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w", dir, err), j.Close())
 	}
-	j.inherited = slices.Sorted(maps.Keys(j.index.origins))
+	j.inherited = make(map[string]bool, len(j.index.origins))
+	for name := range j.index.origins {
+		j.inherited[name] = true
+	}
 	return j, nil
 }
 

@@ -3,6 +3,8 @@ package journal
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"forkpoint/rewind/target"
 )
@@ -85,7 +87,7 @@ func (e *Editor) sync(ctx context.Context) error {
 	if err := e.Flush(); err != nil {
 		return err
 	}
-	for _, name := range e.j.inherited {
+	for _, name := range slices.Sorted(maps.Keys(e.j.inherited)) {
 		if err := e.t.Touch(name); err != nil {
 			return e.fail(err)
 		}

@@ -51,6 +51,9 @@ func (d *Disk) find(op, name string) (*node, error) {
 		if part == "" {
 			continue
 		}
+		if n.now.mode&fs.ModeSymlink != 0 {
+			return nil, &fs.PathError{Op: op, Path: name, Err: target.ErrLinked}
+		}
 		child := n.now.entries[part]
 		if child == nil {
 			return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
@@ -63,6 +66,9 @@ func (d *Disk) find(op, name string) (*node, error) {
 // parent finds the directory of a name.
 func (d *Disk) parent(op, name string) (*node, string, error) {
 	n, err := d.find(op, path.Dir(name))
+	if err == nil && n.now.mode&fs.ModeSymlink != 0 {
+		err = &fs.PathError{Op: op, Path: name, Err: target.ErrLinked}
+	}
 	if err == nil && !n.now.mode.IsDir() {
 		err = &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 	}
@@ -137,6 +143,9 @@ func (d *Disk) ReadDir(name string) ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.find("readdir", name)
+	if err == nil && !n.now.mode.IsDir() {
+		err = &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrNotExist}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -169,6 +178,9 @@ func (d *Disk) Link(name, second string) error {
 	n, err := d.find("link", name)
 	if err != nil {
 		return err
+	}
+	if n.now.mode.IsDir() {
+		return &os.LinkError{Op: "link", Old: name, New: second, Err: syscall.EPERM}
 	}
 	return d.insert("link", second, n)
 }
@@ -237,6 +249,9 @@ func (d *Disk) setInode(op, name string, apply func(*content)) error {
 	n, err := d.find(op, name)
 	if err != nil {
 		return err
+	}
+	if n.now.mode&fs.ModeSymlink != 0 {
+		return &fs.PathError{Op: op, Path: name, Err: target.ErrLinked}
 	}
 	n.set(change{apply: apply})
 	return nil

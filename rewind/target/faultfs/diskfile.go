@@ -24,10 +24,12 @@ func (d *Disk) OpenFile(name string, flag int, perm fs.FileMode) (target.File, e
 		if err := d.insert("open", name, n); err != nil {
 			return nil, err
 		}
+	case n.now.mode&fs.ModeSymlink != 0:
+		return nil, &fs.PathError{Op: "open", Path: name, Err: target.ErrLinked}
+	case !n.now.mode.IsRegular():
+		return nil, &fs.PathError{Op: "open", Path: name, Err: target.ErrKind}
 	case flag&os.O_EXCL != 0:
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
-	case !n.now.mode.IsRegular():
-		return nil, target.ErrKind
 	}
 	f := &diskFile{d, n, path.Base(name)}
 	if flag&os.O_TRUNC != 0 && len(n.now.data) > 0 {
