@@ -12,6 +12,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -19,10 +20,17 @@ func main() {
 	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
+// memoryLimit makes the collector work harder before the process grows beyond
+// what a database host can spare, bytes. It is no hard limit.
+const memoryLimit = 64 << 20
+
 // run is the whole program but for its end. The first interrupt cancels the
 // work, which then says in which phase it was; from then on the default
 // handling is back, so a second one kills.
 func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
