@@ -23,7 +23,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	o.ends.addFlags(fs)
 	fs.BoolVarP(&o.progress, "progress", "P", false, "show progress where stderr is no terminal")
 	fs.Var(&o.failOn, "fail-on", "exit with status 3 at this `severity` or above: notice, warning or damage")
-	addFormat(fs, &o.format)
+	addPageFormat(fs, &o.format)
 }
 
 func newReportCommand(app *app) *cobra.Command {
@@ -50,6 +50,7 @@ commit would be lost.`,
 		Example: `  forkpoint report -D /data/old --source-pgdata /data/new
   forkpoint report -D /data/old --source-server 'host=new user=rewind' --archive /backup/archive
   forkpoint report 1 2 --catalog /var/lib/forkpoint/main.db
+  forkpoint report -D /data/old --source-pgdata /data/new --format html > report.html
   forkpoint report -D /data/old --source-pgdata /data/new --format json | jq .transactions.committed`,
 		Args: wantArgs(0, 2, "no arguments, or two timelines"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,5 +1,5 @@
-// Package render shows reports: as text for a terminal or a mail, or as JSON
-// for programs. Numbers are rounded for people here and nowhere else.
+// Package render shows reports: as text for a terminal or a mail, as JSON for
+// programs, or as a page for a browser. Numbers are rounded for people here and nowhere else.
 package render
 
 import (
@@ -15,9 +15,11 @@ type Format string
 const (
 	Text Format = "text"
 	JSON Format = "json"
+	HTML Format = "html"
 )
 
-// Set reads a format from the command line.
+// Set reads a format from the command line. HTML is for the commands that have
+// a page to show, which take it by themselves.
 func (f *Format) Set(s string) error {
 	switch Format(s) {
 	case Text, JSON:
@@ -42,8 +44,11 @@ type Options struct {
 
 // Write shows a report.
 func Write(w io.Writer, r reports.Report, opts Options) error {
-	if opts.Format == JSON {
+	switch opts.Format {
+	case JSON:
 		return writeJSON(w, r)
+	case HTML:
+		return writeHTML(w, r)
 	}
 	return writeText(w, r.Document(), opts)
 }
