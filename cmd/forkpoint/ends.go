@@ -75,7 +75,7 @@ type ends struct {
 	source        source.Source
 	catalog       *store.Catalog   // in memory where no file is wanted
 	archives      []segment.Source // archives that were named, then a restore_command
-	fetched       string           // folder of what the restore_command fetched
+	cleanup       func()           // removes what the restore_command fetched, unless it is kept; may be nil
 	jobs          int
 }
 
@@ -90,7 +90,8 @@ func openEnds(ctx context.Context, app *app, o endsOptions, keep bool) (*ends, e
 	if e.targetControl, err = e.target.Control(); err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	if err := e.openArchives(app, o); err != nil {
+	if err := e.openArchives(o, keep); err != nil {
+		e.close()
 		return nil, err
 	}
 	if e.source, err = openSource(ctx, app, o); err != nil {
@@ -106,7 +107,7 @@ func openEnds(ctx context.Context, app *app, o endsOptions, keep bool) (*ends, e
 
 // openArchives opens the places where the target's log may lie besides its
 // own pg_wal.
-func (e *ends) openArchives(app *app, o endsOptions) error {
+func (e *ends) openArchives(o endsOptions, keep bool) error {
 	size := e.targetControl.SegmentSize
 	for _, path := range o.archives {
 		archive, err := segment.OpenArchive(path, size)
@@ -115,30 +116,20 @@ func (e *ends) openArchives(app *app, o endsOptions) error {
 		}
 		e.archives = append(e.archives, archive)
 	}
-	command := o.restoreWith
-	if o.restore && command == "" {
-		config, err := e.target.Config(o.configFile)
-		if err != nil {
-			return &hintedError{fmt.Errorf("target: read settings: %w", err), "name the file with --config-file, or the command with --restore-command"}
-		}
-		if command = config.Value("restore_command", ""); command == "" {
-			return &hintedError{errors.New("target: restore_command is not set"), "name one with --restore-command, or leave out --restore-target-wal"}
-		}
-	}
-	if command == "" {
+	var restore segment.Source
+	var err error
+	switch state := stateDir(o.stateDir, o.target); {
+	case o.restoreWith != "":
+		restore, e.cleanup, err = restoreBy(e, o.restoreWith, state, !keep)
+	case o.restore:
+		restore, e.cleanup, err = restoreSource(e, o.configFile, state, !keep)
+	default:
 		return nil
 	}
-	var err error
-	if e.fetched, err = os.MkdirTemp("", "forkpoint-restore-"); err != nil {
-		return fmt.Errorf("make a folder for restored WAL: %w", err)
+	if err == nil {
+		e.archives = append(e.archives, restore)
 	}
-	restore, err := segment.NewRestore(segment.RestoreConfig{Command: command, Dir: e.fetched, WorkDir: e.target.Path(), Size: size, Log: app.log})
-	if err != nil {
-		e.close()
-		return err
-	}
-	e.archives = append(e.archives, restore)
-	return nil
+	return err
 }
 
 // openSource opens the stopped directory or connects to the running server.
@@ -199,8 +190,8 @@ func (e *ends) close() {
 	if e.catalog != nil {
 		e.catalog.Close()
 	}
-	if e.fetched != "" {
-		os.RemoveAll(e.fetched) // copies of what the archive has
+	if e.cleanup != nil {
+		e.cleanup()
 	}
 }
 

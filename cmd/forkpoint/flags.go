@@ -198,7 +198,7 @@ func (f *forkFlag) String() string {
 
 // addFormat is the flag that all commands with an answer share.
 func addFormat(fs *pflag.FlagSet, format pflag.Value) {
-	fs.Var(format, "format", "output `format`: text or json")
+	fs.Var(format, "format", "output `format`: text, json, or html for a page that a browser shows")
 }
 
 var (

@@ -144,7 +144,7 @@ func openIndexPlace(ctx context.Context, path string) (*indexPlace, error) {
 		p.geometry, p.current = geometryOf(control), control.CurrentTimeline()
 		p.cluster = clusterOf(control)
 	case errors.Is(err, datadir.ErrNotDataDir) && !looksLikeDataDir(path):
-		if p.geometry, err = discoverGeometry(ctx, folder); err != nil {
+		if p.geometry, err = segment.Discover(ctx, folder); err != nil {
 			return nil, fmt.Errorf("index: %w", err)
 		}
 		p.cluster = reports.Cluster{SystemID: p.geometry.SystemID, SegmentSize: p.geometry.SegmentSize}

@@ -85,6 +85,8 @@ func (o *inspectOptions) validate() error {
 		return usagef("--end %s is not after --start %s", pg.LSN(o.end), pg.LSN(o.start))
 	case o.limit < 0:
 		return usagef("--limit %d: want a positive number", o.limit)
+	case o.format != render.Text && o.format != render.JSON && o.stats == "" && !o.check:
+		return usagef("--format %s: records are printed as text or json", o.format)
 	case o.check && (o.stats != "" || o.limit > 0 || o.filter.active()):
 		return usagef("--check looks at every record: it cannot be combined with filters, --limit or --stats")
 	}

@@ -43,7 +43,7 @@ func restoreBy(e *ends, command, state string, dryRun bool) (src segment.Source,
 		return nil, cleanup, fmt.Errorf("state directory: %w", err)
 	}
 	src, err = segment.NewRestore(segment.RestoreConfig{
-		Command: command, Dir: cache, Size: e.targetControl.SegmentSize,
+		Command: command, Dir: cache, WorkDir: e.target.Path(), Size: e.targetControl.SegmentSize,
 	})
 	return src, cleanup, err
 }

@@ -85,7 +85,7 @@ func openPlaces(ctx context.Context, places []string, tli pg.TimelineID) (*opene
 	}
 	if w.control == nil {
 		var err error
-		if w.geometry, err = discoverGeometry(ctx, folders[0]); err != nil {
+		if w.geometry, err = segment.Discover(ctx, folders[0]); err != nil {
 			return nil, fmt.Errorf("open WAL: %w", err)
 		}
 	}
@@ -99,6 +99,10 @@ func openPlaces(ctx context.Context, places []string, tli pg.TimelineID) (*opene
 	}
 	w.source = segment.NewChain(sources...)
 	return w, w.choosePath(ctx, tli)
+}
+
+func geometryOf(c *pgcontrol.Control) walinspect.Geometry {
+	return walinspect.Geometry{SystemID: c.SystemID, SegmentSize: c.SegmentSize, PageSize: c.WALBlockSize, BlockSize: c.BlockSize}
 }
 
 // choosePath decides on the timeline, reads its history and finds out where
