@@ -54,7 +54,7 @@ func newStripView(s reports.Strip) *stripView {
 
 type branchesView struct {
 	Title, Common, Fork, Checkpoint, Redo string
-	ForkX, CheckpointX                    int
+	ForkX, ForkTextX, CheckpointX         int
 	Branches                              []branchLine
 }
 
@@ -69,7 +69,7 @@ type branchLine struct {
 // other is as much shorter as its log is, but long enough for its label.
 func branchView(f reports.BranchFigure) branchesView {
 	const forkX, checkpointX, turnX, least, rightX = 380, 230, 440, 700, 870
-	v := branchesView{Common: f.Common.String(), Fork: f.Fork.String(), ForkX: forkX, CheckpointX: checkpointX}
+	v := branchesView{Common: f.Common.String(), Fork: f.Fork.String(), ForkX: forkX, ForkTextX: forkX - 8, CheckpointX: checkpointX}
 	if f.Checkpoint.Valid() {
 		v.Checkpoint, v.Redo = f.Checkpoint.String(), f.Redo.String()
 	}
@@ -85,7 +85,7 @@ func branchView(f reports.BranchFigure) branchesView {
 			line.Name = fmt.Sprintf("%s, timeline %d and on to %d", b.Role, b.First, b.Timeline)
 		}
 		if b.Known {
-			line.Facts = fmt.Sprintf("to %s: %s of WAL, %s", b.End, humanize.IBytes(b.WALBytes), commits(b.Commits))
+			line.Facts = fmt.Sprintf("to %s: %s of WAL, %s", b.End, humanize.IBytes(b.WALBytes), plural(int64(b.Commits), "commit"))
 		} else {
 			line.Facts = "its log since the fork is not at hand, or not all of it"
 		}
@@ -95,11 +95,11 @@ func branchView(f reports.BranchFigure) branchesView {
 	return v
 }
 
-func commits(n int) string {
-	if n == 1 {
-		return "1 commit"
+func plural(n int64, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return humanize.Comma(int64(n)) + " commits"
+	return humanize.Comma(n) + " " + what
 }
 
 type historyPanels struct {
@@ -112,7 +112,7 @@ type historyPanel struct {
 }
 
 func historyView(f reports.HistoryFigure) historyPanels {
-	view := historyPanels{Caption: fmt.Sprintf("Each bar is %s. WAL counts for the time of the next commit or abort in it, the only times that a log tells.", f.Step.Round(time.Second))}
+	view := historyPanels{Caption: fmt.Sprintf("Each bar is %d seconds. WAL counts for the time of the next commit or abort in it, the only times that a log tells.", int64(f.Step.Round(time.Second)/time.Second))}
 	from, to := cell(f.From), cell(f.To)
 	panel := func(title string, target, source []uint64, amount func(uint64) string) {
 		top := uint64(1)
@@ -170,7 +170,7 @@ type barLine struct {
 }
 
 func barView(f reports.BarFigure) barsView {
-	const rowHeight, left, longest, room = 22, 340, 360, 44
+	const rowHeight, left, longest, room = 22, 340, 360, 40
 	v := barsView{Height: rowHeight*len(f) + 6}
 	top := uint64(1)
 	for _, b := range f {
@@ -178,9 +178,9 @@ func barView(f reports.BarFigure) barsView {
 	}
 	for i, b := range f {
 		line := barLine{Full: clean(b.Label), Label: shorten(clean(b.Label), room), Y: i*rowHeight + 4, TextY: i*rowHeight + 16,
-			Width: max(2, int(float64(longest)*float64(b.Blocks)/float64(top))), Amount: humanize.Comma(int64(b.Blocks)) + " blocks"}
+			Width: max(2, int(float64(longest)*float64(b.Blocks)/float64(top))), Amount: plural(int64(b.Blocks), "block")}
 		if b.Rows > 0 {
-			line.Amount += ", " + humanize.Comma(b.Rows) + " rows"
+			line.Amount += ", " + plural(b.Rows, "row")
 		}
 		line.TextX = left + line.Width + 8
 		v.Bars = append(v.Bars, line)
