@@ -79,6 +79,8 @@ func newDialer(c connection, idle time.Duration) (*dialer, error) {
 	return d, nil
 }
 
+var errClosed = errors.New("the source is closed")
+
 // dial is the driver's dial function.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := d.net.DialContext(ctx, network, address)
@@ -96,7 +98,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	defer d.mu.Unlock()
 	if d.closed {
 		conn.Close() // nothing was sent over it
-		return nil, net.ErrClosed
+		return nil, errClosed
 	}
 	d.open[w] = struct{}{}
 	return w, nil

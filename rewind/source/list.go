@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"path"
 	"time"
 
 	"forkpoint/walinspect/datadir"
@@ -85,7 +86,11 @@ func (l *lister) list(ctx context.Context, dir string, depth int) error {
 }
 
 // enters tells whether the content of f is listed; links are of tablespaces.
-func enters(f datadir.File) bool { return f.Kind == datadir.Directory || f.Kind == datadir.Symlink }
+// What file systems keep at their roots the server may not read, and a
+// tablespace can be such a root.
+func enters(f datadir.File) bool {
+	return (f.Kind == datadir.Directory || f.Kind == datadir.Symlink) && path.Base(f.Path) != "lost+found"
+}
 
 // rows reads the entries of one directory. After a lost connection those that
 // were passed on already are skipped.

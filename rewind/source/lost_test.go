@@ -310,6 +310,16 @@ func TestCancel(t *testing.T) {
 			break
 		}
 	})
+	t.Run("by closing", func(t *testing.T) {
+		s := connect(t, conninfo, Options{})
+		err := s.Fetch(t.Context(), one(big), func(Chunk) error { return s.Close() })
+		if !errors.Is(err, errClosed) || errors.Is(err, ErrTransient) {
+			t.Error(err)
+		}
+		if _, err := s.ReadFile(t.Context(), "PG_VERSION"); !errors.Is(err, errClosed) {
+			t.Error(err)
+		}
+	})
 	t.Run("by the overall limit", func(t *testing.T) {
 		s := connect(t, conninfo, Options{Timeout: 500 * time.Millisecond, Rate: 4 << 20})
 		err := s.Fetch(t.Context(), one(big), func(Chunk) error { return nil })

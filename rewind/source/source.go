@@ -126,7 +126,8 @@ type Chunk struct {
 	Offset int64
 	Data   []byte // valid until deliver returns
 
-	// Missing: the file is gone at the source. No chunk of it follows.
+	// Missing: the file is gone at the source. Nothing more of the ranges that
+	// were given in a row follows.
 	Missing bool
 
 	// Short: the file ended before the range did, at or before the end of

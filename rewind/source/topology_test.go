@@ -59,59 +59,6 @@ func TestGrants(t *testing.T) {
 	})
 }
 
-func TestTablespacesInPlace(t *testing.T) {
-	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		t.Parallel()
-		server := pgtest.Run(t, pgtest.Major(major))
-		server.CreateTablespace("linked")
-		server.Exec("SET allow_in_place_tablespaces = on", "CREATE TABLESPACE here LOCATION ''")
-		s := connect(t, rewindRole(server), Options{})
-		dir, err := datadir.Open(server.Dir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := map[string]datadir.File{}
-		for f, err := range dir.Files(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			want[f.Path] = f
-		}
-		kinds := map[datadir.Kind]int{}
-		for f, err := range s.Files(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(f.Path, "pg_tblspc/") {
-				kinds[f.Kind]++
-				if w := want[f.Path]; w.Kind != f.Kind || w.Link != f.Link {
-					t.Errorf("%s: %s to %q, want %s to %q", f.Path, f.Kind, f.Link, w.Kind, w.Link)
-				}
-			}
-		}
-		if kinds[datadir.Symlink] != 1 || kinds[datadir.Directory] != 3 { // one in place, and two of the version
-			t.Errorf("entries of pg_tblspc: %v", kinds)
-		}
-	})
-}
-
-// TestLostTablespace has a link that leads nowhere: its content did not vanish
-// but is missing.
-func TestLostTablespace(t *testing.T) {
-	server := pgtest.Run(t)
-	location := server.CreateTablespace("lost")
-	s := connect(t, rewindRole(server), Options{})
-	if err := os.Rename(location, location+".away"); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	for _, err = range s.Files(t.Context()) {
-	}
-	if err == nil || !strings.Contains(err.Error(), "pg_tblspc/") || errors.Is(err, ErrTransient) {
-		t.Errorf("listing ends with %v", err)
-	}
-}
-
 // TestPromotedSource has a primary whose control file does not know yet that
 // it was promoted.
 func TestPromotedSource(t *testing.T) {

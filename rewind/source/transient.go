@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// transientClasses are the SQLSTATE classes and codes that another try can
+// transientCodes are the SQLSTATE classes and codes that another try can
 // cure (src/backend/utils/errcodes.txt).
 var transientCodes = []string{
 	"08",    // connection exceptions
