@@ -48,7 +48,7 @@ const (
 type Cluster struct {
 	SystemID    uint64         `json:"system_id,string"`
 	Major       int            `json:"major"`
-	BlockSize   uint32         `json:"block_size"`
+	BlockSize   uint32         `json:"block_size,omitempty"` // of data pages; the log alone does not tell
 	SegmentSize pg.SegmentSize `json:"wal_segment_size"`
 }
 

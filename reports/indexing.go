@@ -67,7 +67,7 @@ func (r *Indexing) Document() Document {
 		table.Rows = append(table.Rows, []any{t.Timeline, t.Span.From, t.Span.To, Count(t.Read), Count(t.Skipped),
 			Bytes(t.Bytes), Count(len(t.Gaps)), end})
 	}
-	summary := fmt.Sprintf("%s: %s read, %d were in the catalog already.", r.Place, count(read, "segment", "segments"), skipped)
+	summary := fmt.Sprintf("%s: %s read, %d known from before.", r.Place, count(read, "segment", "segments"), skipped)
 	sections := []Section{{Parts: []Part{Text(summary), Facts{
 		{"catalog", r.Catalog, ""},
 		{"system identifier", r.Cluster.SystemID, fmt.Sprintf("PostgreSQL %d, segments of %d MB", r.Cluster.Major, r.Cluster.SegmentSize>>20)},

@@ -102,6 +102,9 @@ func runIndex(ctx context.Context, app *app, opts indexOptions) error {
 		report.Timelines = append(report.Timelines, t)
 	}
 	progress.end()
+	if err := learnMajor(ctx, catalog, &report.Cluster); err != nil {
+		return err
+	}
 	report.Judge()
 	if err := app.show(opts.format, report); err != nil {
 		return err
@@ -110,6 +113,18 @@ func runIndex(ctx context.Context, app *app, opts indexOptions) error {
 		return errFindings
 	}
 	return nil
+}
+
+// learnMajor fills in the version, which segments tell where there is no
+// control file.
+func learnMajor(ctx context.Context, catalog *store.Catalog, cluster *reports.Cluster) error {
+	clusters, err := catalog.Clusters(ctx)
+	for _, c := range clusters {
+		if c.SystemID == cluster.SystemID && c.SegmentSize == cluster.SegmentSize {
+			cluster.Major = c.Major
+		}
+	}
+	return err
 }
 
 // indexPlace is a folder whose segments are to be indexed.

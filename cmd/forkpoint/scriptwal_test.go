@@ -6,12 +6,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/waltest"
 )
+
+// written is long ago, for a file that was written just now may still grow and
+// is read again.
+var written = time.Unix(1772334000, 0)
 
 // scriptWAL writes three segments of 1 MB from 0/100000 on, the last one half
 // full, into a folder:
@@ -49,7 +54,9 @@ func scriptWAL(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o700))
 	for n, name := range log.Segments() {
-		ts.Check(os.WriteFile(filepath.Join(dir, name.Format(log.Geometry.SegmentSize)), log.Segment(n), 0o600))
+		file := filepath.Join(dir, name.Format(log.Geometry.SegmentSize))
+		ts.Check(os.WriteFile(file, log.Segment(n), 0o600))
+		ts.Check(os.Chtimes(file, written, written))
 	}
 	fmt.Fprintf(ts.Stdout(), "%d records to %s\n", len(log.Records), log.Records[len(log.Records)-1])
 }
