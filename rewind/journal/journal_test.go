@@ -283,6 +283,7 @@ func TestLabelTakenAwayWithoutHarm(t *testing.T) {
 	if barred, err := b.t.Barred(); err != nil || !barred {
 		t.Fatal(barred, err)
 	}
+	b.reopen(t)
 	if err := b.undo(t); err != nil {
 		t.Fatal(err)
 	}

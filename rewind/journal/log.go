@@ -33,6 +33,7 @@ type batchLog struct {
 	starts   []int64
 
 	limit int     // bytes of entries that close a batch
+	whole bool    // the next entries go into one batch
 	open  encoder // entries of the batch that is not closed yet
 	out   []byte  // the batch as it is written
 	small []byte  // its entries, compressed
@@ -182,7 +183,7 @@ func (l *batchLog) append(e *Entry) error {
 	if e.pathless() {
 		l.flags |= flagNotes
 	}
-	if len(l.open.buf) >= l.limit {
+	if len(l.open.buf) >= l.limit && !l.whole || len(l.open.buf) >= closeAt {
 		return l.commit()
 	}
 	return nil

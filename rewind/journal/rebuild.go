@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+
+	"forkpoint/rewind/target"
 )
 
 // clear removes what the rewind put where there was nothing, or something of
@@ -24,8 +26,8 @@ func (u *undo) clear(ctx context.Context) error {
 			return err
 		}
 		info, err := u.t.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, target.ErrLinked) {
+			continue // or behind a link that goes when its turn comes
 		}
 		if err != nil {
 			return err

@@ -104,8 +104,16 @@ func (e *Editor) saveTail(name string, from, size int64) error {
 	return nil
 }
 
-// saveWhole notes everything about a file.
+// saveWhole notes everything about a file. The label and the control file are
+// noted in one batch: either they are known whole, or they were not changed.
 func (e *Editor) saveWhole(name string) error {
+	if last(name) {
+		if err := e.j.Commit(); err != nil {
+			return err
+		}
+		e.j.log.whole = true
+		defer func() { e.j.log.whole = false }()
+	}
 	o, err := e.origin(name)
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func (t *Target) Sweep(name string) error {
 		return err
 	}
 	temp := tempName(abs)
-	if _, err := t.fs.Lstat(temp); errors.Is(err, fs.ErrNotExist) {
+	if _, err := t.fs.Lstat(temp); errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrLinked) {
 		return nil
 	} else if err != nil {
 		return err

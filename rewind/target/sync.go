@@ -44,8 +44,11 @@ func (t *Target) Touch(name string) error {
 	if err != nil {
 		return err
 	}
-	t.touched.parent(abs)
 	info, err := t.fs.Lstat(abs)
+	if errors.Is(err, ErrLinked) {
+		return nil // a link took the place of a directory on the way
+	}
+	t.touched.parent(abs)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
