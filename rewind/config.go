@@ -64,6 +64,7 @@ type Config struct {
 	Keep              []string          // globs of files that stay as the target has them
 	TablespaceMap     map[string]string // source's link target to the target's
 	WriteRecoveryConf bool              // -R
+	KeepForkSegment   bool              // see [plan.Input]
 	Undo              bool              // keep pre-images
 	Sync              bool
 	SyncFS            bool

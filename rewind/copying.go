@@ -51,7 +51,17 @@ func (c *copying) deliver(chunk source.Chunk) error {
 		return err
 	}
 	if chunk.Short && a.Kind != plan.Blocks {
-		c.ends[chunk.Path] = chunk.Offset + int64(len(chunk.Data))
+		return c.ended(a, chunk.Offset+int64(len(chunk.Data)))
+	}
+	return nil
+}
+
+// ended notes where a file that was fetched to its end, ends. In a stopped data
+// directory that is where the listing said, or somebody writes to it.
+func (c *copying) ended(a *plan.Action, end int64) error {
+	c.ends[a.Path] = end
+	if end != a.Size && c.run.cfg.Source.Kind() == source.Directory {
+		return &SizeError{Path: a.Path, Want: a.Size, Got: end}
 	}
 	return nil
 }

@@ -31,6 +31,8 @@ func (r *run) decide(ctx context.Context) error {
 		WALSegmentSize: c.SegmentSize,
 		Keep:           r.cfg.Keep,
 		TablespaceMap:  r.cfg.TablespaceMap,
+
+		KeepForkSegment: r.cfg.KeepForkSegment,
 	})
 	if err != nil {
 		return fmt.Errorf("make the plan: %w", err)
@@ -38,7 +40,7 @@ func (r *run) decide(ctx context.Context) error {
 	p.TargetControl = bytes.TrimRight(s.target.raw, "\x00")
 	r.plan = p
 	r.sweep()
-	r.tell(Event{Kind: EventPlan, Bytes: p.Totals.Copied, Total: p.Totals.SourceSize})
+	r.tell(Event{Kind: EventPlan, Plan: p, Bytes: p.Totals.Copied, Total: p.Totals.SourceSize})
 	r.result.Needed = true
 	r.result.Plan = p
 	return nil

@@ -93,6 +93,21 @@ func (e *InterruptedError) Hint() string {
 
 func (e *InterruptedError) Unwrap() error { return e.Err }
 
+// SizeError is a file of a stopped source that changed while it was copied.
+type SizeError struct {
+	Path      string
+	Want, Got int64 // bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("size of source file %q changed concurrently: %d bytes expected, %d copied", e.Path, e.Want, e.Got)
+}
+
+// Hint says what the operator can do.
+func (e *SizeError) Hint() string {
+	return "find out what writes into the source's data directory and stop it, then run the same command again"
+}
+
 // IsRefusal tells whether err is a precondition that only a person can change.
 func IsRefusal(err error) bool {
 	var p *PreflightError

@@ -3,6 +3,7 @@ package rewind
 import (
 	"time"
 
+	"forkpoint/rewind/plan"
 	"forkpoint/walinspect/pg"
 )
 
@@ -32,6 +33,8 @@ type Event struct {
 	Timeline pg.TimelineID `json:"timeline,omitempty"`
 	Bytes    int64         `json:"bytes,omitempty"`
 	Total    int64         `json:"total,omitempty"`
+
+	Plan *plan.Plan `json:"-"` // of EventPlan
 }
 
 // EventSchema names the form of an [Event] in JSON.

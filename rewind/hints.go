@@ -6,6 +6,7 @@ import (
 
 	"forkpoint/blockmap"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
 )
 
 // hinted is what is known of pages that may carry hint bits without any log of
@@ -161,5 +162,6 @@ func notYetBegun(facts *Facts, xid pg.XID) (pg.LSN, bool) {
 // the fork logs the first hint on every clean page.
 func (r *run) wasInRecovery() bool {
 	c := r.sit.target.control
-	return c.State != 1 && c.State != 6 || c.MinRecoveryPoint.Valid() || r.sit.target.timeline != r.sit.fork.Timeline
+	produced := c.State == pgcontrol.ShutDown || c.State == pgcontrol.InProduction
+	return !produced || c.MinRecoveryPoint.Valid() || r.sit.target.timeline != r.sit.fork.Timeline
 }

@@ -6,6 +6,7 @@ import (
 
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
 )
 
 // stopIfSame ends the run where both sides are on one timeline. That they have
@@ -25,10 +26,19 @@ func (r *run) stopIfSame(context.Context) error {
 	if r.cfg.Source.Kind() == source.Directory {
 		limit = max(s.source.control.Checkpoint, s.source.control.MinRecoveryPoint)
 	}
-	if reached > limit {
+	// A standby that is behind will receive what it lacks; only a server that
+	// was in production has an end of its own.
+	if reached > limit && r.sourceInProduction() {
 		return r.ahead(reached, limit)
 	}
 	return r.stopNoop(fmt.Sprintf("source and target are on the same timeline %d, and the target is not ahead", s.target.timeline))
+}
+
+func (r *run) sourceInProduction() bool {
+	if r.cfg.Source.Kind() == source.Live {
+		return !r.sit.inRecovery
+	}
+	return r.sit.source.control.State == pgcontrol.ShutDown
 }
 
 func (r *run) ahead(reached, limit pg.LSN) error {

@@ -98,7 +98,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) error {
 		Target: e.target, Source: e.source, WAL: e.ownWAL(), StateDir: stateDir("", e.target.Path()),
 		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} },
 		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
-		Undo: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
+		KeepForkSegment: true, Undo: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
 		Log: p.app.log, Event: p.event, Progress: p.progress.show,
 	}
 	if opts.restoreWAL {
@@ -127,6 +127,9 @@ func (p *pgRewind) event(e rewind.Event) {
 		p.info("rewinding from last common checkpoint at %s on timeline %d", lsn, e.Timeline)
 	case rewind.EventPlan:
 		p.progress.total = e.Bytes
+		if p.opts.debug {
+			p.filemap(e.Plan)
+		}
 		const mb = 1 << 20
 		p.step("need to copy %d MB (total source directory size is %d MB)", e.Bytes/mb, e.Total/mb)
 		if p.opts.dryRun {
@@ -180,6 +183,13 @@ func (p *pgRewind) fail(ctx context.Context, err error) {
 	level := "error: "
 	if p.major == 13 || p.major == 14 {
 		level = "fatal: "
+	}
+	var interrupted *rewind.InterruptedError
+	if errors.As(err, &interrupted) {
+		// The cause comes last: callers take the last line for it.
+		p.line("detail: " + oneLine(interrupted.Hint()))
+		p.line(level + oneLine(interrupted.Err.Error()))
+		return
 	}
 	var refused *rewind.PreflightError
 	if errors.As(err, &refused) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"forkpoint/rewind"
+	"forkpoint/rewind/plan"
 )
 
 // pgRewindTexts are the messages that pg_rewind has for a precondition, and
@@ -47,6 +48,39 @@ func pgRewindTexts(e *rewind.PreflightError, major int) []string {
 		}
 	}
 	return nil
+}
+
+// filemap prints what --debug shows of the plan.
+func (p *pgRewind) filemap(pl *plan.Plan) {
+	debug := func(format string, args ...any) { p.line("debug: " + fmt.Sprintf(format, args...)) }
+	for _, path := range pl.KeptWAL {
+		debug("Not removing file \"%s\" because it is required for recovery", path)
+	}
+	for _, path := range pl.SharedWAL {
+		debug("%s (NONE)", path)
+	}
+	for i := range pl.Actions {
+		debug("%s (%s)", pl.Actions[i].Path, pgRewindAction(&pl.Actions[i]))
+	}
+}
+
+// pgRewindAction is what pg_rewind calls an action.
+func pgRewindAction(a *plan.Action) string {
+	switch a.Kind {
+	case plan.MakeDir, plan.MakeLink:
+		return "CREATE"
+	case plan.SetAside, plan.RemoveDir:
+		return "REMOVE"
+	case plan.Blocks:
+		switch {
+		case a.TargetSize < a.Size:
+			return "COPY_TAIL"
+		case a.TargetSize > a.Size:
+			return "TRUNCATE"
+		}
+		return "NONE"
+	}
+	return "COPY"
 }
 
 // pgRewindProgress prints the counter of --progress.

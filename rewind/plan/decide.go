@@ -34,6 +34,12 @@ type Input struct {
 	WALSegmentSize pg.SegmentSize
 	Keep           []string // globs of files that stay as the target has them
 	TablespaceMap  map[string]string
+
+	// KeepForkSegment leaves the target's segment in which the fork lies in
+	// pg_wal, as pg_rewind does where the source has none of that name. It holds
+	// log of the abandoned branch, but no server reads it while the segment of
+	// the newer timeline is there.
+	KeepForkSegment bool
 }
 
 // TypeError is a path that is one kind of file at the source and another at

@@ -24,6 +24,8 @@ type Plan struct {
 	Totals     Totals             `json:"totals"`
 	Kept       []string           `json:"kept,omitempty"`       // files of the target that stay though the source has others
 	LostSlots  []string           `json:"lost_slots,omitempty"` // replication slots that a rewind drops
+	SharedWAL  []string           `json:"-"`                    // segments that both sides have and that stay
+	KeptWAL    []string           `json:"kept_wal,omitempty"`   // segments that only the target has and replay needs
 
 	// TargetControl is the target's control file as the plan found it, without
 	// the zeros that fill it up. A run

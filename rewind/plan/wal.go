@@ -27,12 +27,23 @@ func (d *decider) decideWAL(p Pair, name string, mark bool) {
 			d.add(Action{Kind: FetchWAL, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonReplay})
 			return
 		}
+		if s == nil && d.in.KeepForkSegment && d.holdsFork(segment) {
+			d.plan.KeptWAL = append(d.plan.KeptWAL, p.Path)
+			return
+		}
 		d.remove(t, ReasonDiverged)
 	case isSegment && t == nil:
 		if d.replays(segment) {
 			d.add(Action{Kind: FetchWAL, Path: p.Path, Size: s.Size, Reason: ReasonReplay})
 		}
+	case isSegment && s == nil:
+		if segment.Number >= d.in.WALSegmentSize.Number(d.in.Label.Redo) {
+			d.plan.KeptWAL = append(d.plan.KeptWAL, p.Path)
+		}
+	case isSegment && s.Size != t.Size: // damaged, or not whole
+		d.add(Action{Kind: FetchWAL, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonReplay})
 	case isSegment: // the shared past: the same bytes on both sides
+		d.plan.SharedWAL = append(d.plan.SharedWAL, p.Path)
 	case s == nil && d.foreignHistory(name):
 		d.remove(t, ReasonDiverged)
 	case s == nil: // a label of an old backup, or some such; harms nobody
@@ -112,6 +123,13 @@ func (d *decider) diverged(n pg.SegmentName) bool {
 		return true
 	}
 	return !slices.Contains(d.in.SourcePath.SegmentTimelines(d.in.WALSegmentSize, n.Number), n.Timeline)
+}
+
+// holdsFork tells whether the fork lies within the segment, on the timeline
+// that both sides share up to it.
+func (d *decider) holdsFork(n pg.SegmentName) bool {
+	span := d.in.WALSegmentSize.Span(n.Number)
+	return n.Timeline == d.in.Fork.Timeline && span.Contains(d.in.Fork.LSN) && span.From < d.in.Fork.LSN
 }
 
 // sharedPast tells whether the segment ends at or before the fork on a
