@@ -68,6 +68,11 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.result.Journal = r.journal.Dir()
+	if r.resumed == nil {
+		if err := r.saveEvidence(ctx); err != nil {
+			return err
+		}
+	}
 	r.edit = journal.NewEditor(r.journal, r.target)
 	r.changed = true
 	r.tell(Event{Kind: EventBarred})

@@ -73,6 +73,9 @@ type Config struct {
 	Log      *slog.Logger
 	Progress func(Progress) // called often; may be nil
 	Event    func(Event)    // may be nil
+	// Evidence writes reports into a directory of the evidence bundle, before
+	// anything of the target changes; may be nil.
+	Evidence func(ctx context.Context, dir string) error
 	Now      func() time.Time
 }
 

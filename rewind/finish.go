@@ -51,7 +51,7 @@ func (r *run) commit(ctx context.Context) error {
 	r.changed = false
 	r.result.Written.PreImages = r.journal.Size()
 	r.tell(Event{Kind: EventDone})
-	return r.removeStage()
+	return errors.Join(r.closeEvidence(), r.removeStage())
 }
 
 // minRecoveryPoint is how far the target must replay before it is consistent

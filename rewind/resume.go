@@ -154,6 +154,11 @@ func (r *run) targetHistory(tli pg.TimelineID) ([]byte, error) {
 	return r.cfg.Target.History(tli)
 }
 
+// sourceHistory reads history files of the source.
+func (r *run) sourceHistory(ctx context.Context) func(pg.TimelineID) ([]byte, error) {
+	return func(tli pg.TimelineID) ([]byte, error) { return r.cfg.Source.History(ctx, tli) }
+}
+
 // targetFiles lists the target as it was before a rewind changed it.
 func (r *run) targetFiles(ctx context.Context) plan.Files {
 	now := r.cfg.Target.Files(ctx)

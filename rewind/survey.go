@@ -68,7 +68,7 @@ func (r *run) surveySides(ctx context.Context) error {
 func (r *run) surveyHistories(ctx context.Context) error {
 	s := &r.sit
 	var err error
-	fromSource := func(tli pg.TimelineID) ([]byte, error) { return r.cfg.Source.History(ctx, tli) }
+	fromSource := r.sourceHistory(ctx)
 	if s.source.path, err = historyPath(s.source.timeline, fromSource); err != nil {
 		return &PreflightError{Check: CheckHistory, Side: Source,
 			Found: fmt.Sprintf("history of timeline %d: %v", s.source.timeline, err),
