@@ -56,6 +56,7 @@ var layers = map[string]string{
 	"rewind/target":         "walinspect/pg walinspect/datadir golang.org/x/sync golang.org/x/sys",
 	"rewind/target/faultfs": "rewind/target",
 	"rewind/journal":        "walinspect/pg rewind/plan rewind/target github.com/klauspost/compress github.com/gofrs/flock",
+	"rewind/compare":        "walinspect/pg walinspect/bufpage walinspect/datadir blockmap reports rewind/source rewind/plan",
 	"rewind": "walinspect/pg walinspect/timeline walinspect/pgcontrol walinspect/bufpage walinspect walinspect/segment walinspect/datadir " +
 		"walinspect/lineage blockmap rewind/source rewind/plan rewind/target rewind/journal golang.org/x/sync golang.org/x/sys",
 }
