@@ -61,9 +61,6 @@ func New(source segment.Source, g walinspect.Geometry, cache Cache, opts Options
 	return ix
 }
 
-// A span that begins at 0 begins with the first segment that is known, and one
-// that ends at pg.MaxLSN ends with the log.
-
 // Index sees to it that the segments of a span are in the cache, whole, and
 // tells what the span is covered by. Its result has no contents.
 func (ix *Indexer) Index(ctx context.Context, path timeline.Path, span pg.Span) (*Result, error) {
@@ -71,7 +68,9 @@ func (ix *Indexer) Index(ctx context.Context, path timeline.Path, span pg.Span) 
 }
 
 // Touched gathers what the records that begin in a span say. Gaps are part of
-// the result and not an error.
+// the result and not an error. A span that begins at 0 begins with the first
+// segment that is known. One that ends at pg.MaxLSN ends where the log does:
+// [Result.Stop] then tells whether a server would end there as well.
 func (ix *Indexer) Touched(ctx context.Context, path timeline.Path, span pg.Span) (*Result, error) {
 	return ix.scan(ctx, request{path: path, span: span, contents: true})
 }

@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"forkpoint/blockmap"
@@ -23,6 +22,9 @@ type joint struct {
 	// segment.
 	known, crossing bool
 
+	// beyond is the end of the last segment that is there but could not be
+	// joined: the log does not end before it.
+	beyond  pg.LSN
 	reasons []string // why nothing is known from at on
 	stop    walinspect.StopReason
 	detail  string
@@ -35,7 +37,7 @@ func (s *scan) settle(ctx context.Context, next *position) error {
 	for _, p := range s.pending {
 		if len(p.choices) > 1 {
 			p.reason = fmt.Sprintf("%s; %d stored variants of it would fit", p.reason, len(p.choices))
-			p.choices = nil
+			p.choices, p.there = nil, true
 		}
 		if err := s.join(ctx, p); err != nil {
 			return err
@@ -71,83 +73,16 @@ func (s *scan) nameEnd(ctx context.Context) error {
 	return nil
 }
 
-// prune takes away stored variants that do not join what is beside them, until
-// all that are left do.
-func (s *scan) prune(next *position) {
-	row := s.pending
-	if next != nil {
-		row = append(row[:len(row):len(row)], next)
-	}
-	for changed := true; changed; {
-		changed = false
-		kept := make([][]*choice, len(s.pending))
-		for i, p := range s.pending {
-			for _, c := range p.choices {
-				if s.joinsLeft(row, i, c) && s.joinsRight(row, i, c) {
-					kept[i] = append(kept[i], c)
-				}
-			}
-		}
-		for i, p := range s.pending {
-			if len(kept[i]) == len(p.choices) {
-				continue
-			}
-			changed = true
-			if p.choices = kept[i]; len(p.choices) == 0 {
-				p.reason += "; what is stored of it does not join the segments beside it"
-			}
-		}
-	}
-}
-
-func (s *scan) joinsLeft(row []*position, i int, c *choice) bool {
-	if i == 0 {
-		return !s.joint.known || s.follows(s.joint.last, s.joint.end, c)
-	}
-	return len(row[i-1].choices) == 0 || anyOf(row[i-1].choices, func(left *choice) bool { return s.mayFollow(left, c) })
-}
-
-func (s *scan) joinsRight(row []*position, i int, c *choice) bool {
-	if i == len(row)-1 || len(row[i+1].choices) == 0 {
-		return true
-	}
-	return anyOf(row[i+1].choices, func(right *choice) bool { return s.mayFollow(c, right) })
-}
-
-func anyOf(choices []*choice, holds func(*choice) bool) bool {
-	for _, c := range choices {
-		if holds(c) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayFollow tells whether right can be what comes after left. A segment that
-// one record fills says nothing of its own; joining then checks its neighbours.
-func (s *scan) mayFollow(left, right *choice) bool {
-	if left.head.Records == 0 || right.head.Records == 0 {
-		return true
-	}
-	return left.head.Complete && s.follows(left.head.Last, left.head.End, right)
-}
-
-// follows tells whether the segment's first record comes after the one that
-// starts at last and ends at end.
-func (s *scan) follows(last, end pg.LSN, c *choice) bool {
-	h := c.head
-	return h.Records == 0 || h.FirstPrev == last && (s.g.RecordStart(end) == h.First || h.First > end)
-}
-
 // join adds a position to the log.
 func (s *scan) join(ctx context.Context, p *position) error {
 	if len(p.choices) == 0 {
-		s.miss(p.reason, p.stop)
+		s.miss(p)
 		return nil
 	}
 	c := p.choices[0]
 	if reason, err := s.check(ctx, p, c); reason != "" || err != nil {
-		s.miss(reason, walinspect.StopNone)
+		p.reason, p.there = reason, true
+		s.miss(p)
 		return err
 	}
 	s.cover(c)
@@ -168,67 +103,17 @@ func (s *scan) join(ctx context.Context, p *position) error {
 	return nil
 }
 
-// check verifies the joint between the log so far and the choice.
-func (s *scan) check(ctx context.Context, p *position, c *choice) (reason string, err error) {
-	h := c.head
-	if h.FirstTimeline != h.LastTimeline && c.contents == nil {
-		if err := s.load(ctx, c); err != nil {
-			return "", err
-		}
-		if reason := s.fits(c); reason != "" {
-			return reason, nil
-		}
-	}
-	j := &s.joint
-	if !j.known && s.suspect[h.Name.Timeline] {
-		return fmt.Sprintf("segment %s may be of another branch: one before it is, and between them nothing is known", p.name.Format(s.size)), nil
-	}
-	if j.last == 0 || h.Records == 0 {
-		return "", nil
-	}
-	start := s.g.RecordStart(j.end)
-	wrong := func(want string) (string, error) {
-		s.suspect[h.Name.Timeline] = true
-		return fmt.Sprintf("segment %s does not go on with the log before it: its first record at %s links back to %s, not to %s",
-			p.name.Format(s.size), h.First, h.FirstPrev, want), nil
-	}
-	switch {
-	case j.known && h.FirstPrev != j.last:
-		return wrong(j.last.String())
-	case j.crossing && p.n == j.number+1 && h.FirstPrev != start:
-		return wrong(start.String())
-	case !j.known && h.FirstPrev < start:
-		return wrong("a record from " + start.String() + " on")
-	case !j.known || h.First == start:
-		return "", nil
-	}
-	if err := s.load(ctx, c); err != nil {
-		return "", err
-	}
-	for _, e := range c.events() {
-		if e.Kind == blockmap.OverwrittenContrecord && e.LSN == h.First && e.At == start {
-			return "", nil
-		}
-	}
-	return fmt.Sprintf("segment %s begins with a record at %s, the record before it ends at %s", p.name.Format(s.size), h.First, j.end), nil
-}
-
-// events are what is known of the segment's events.
-func (c *choice) events() []blockmap.Event {
-	if c.contents == nil || c.contents == c.head {
-		return c.head.Events
-	}
-	return slices.Concat(c.head.Events, c.contents.Events)
-}
-
 // miss notes that nothing is known of a segment.
-func (s *scan) miss(reason string, stop walinspect.StopReason) {
+func (s *scan) miss(p *position) {
 	j := &s.joint
 	j.known = false
 	if len(j.reasons) == 0 && j.stop == walinspect.StopNone {
-		j.stop, j.detail = stop, reason
+		j.stop, j.detail = p.stop, p.reason
 	}
-	j.reasons = append(j.reasons, reason)
+	if p.there {
+		j.beyond = s.size.Start(p.n + 1)
+	}
+	j.reasons = append(j.reasons, p.reason)
 }
 
 // cover accounts for the part of the log that the choice tells about.
@@ -313,39 +198,14 @@ func (s *scan) finish() {
 		if r.Stop == walinspect.StopNone {
 			r.Stop, r.StopDetail = walinspect.StopMissingSegment, s.reason()
 		}
-		if s.span.To != pg.MaxLSN || !j.started {
+		switch {
+		case s.span.To != pg.MaxLSN || !j.started:
 			s.gap(at, s.span.To)
+		case j.beyond > at:
+			s.gap(at, j.beyond)
 		}
 	}
 	if s.merge != nil {
 		s.merge.finish()
 	}
-}
-
-// fits tells why a choice is not part of the path: its pages belong to other
-// timelines than the path has there. Pages keep the timeline under which they
-// were begun, so a page belongs to the owner of its first byte.
-func (s *scan) fits(c *choice) string {
-	h := c.head
-	if h.Records == 0 {
-		return ""
-	}
-	type sight struct {
-		at  pg.LSN
-		tli pg.TimelineID
-	}
-	sights := []sight{{h.First, h.FirstTimeline}, {h.Last, h.LastTimeline}}
-	for _, e := range c.events() {
-		if e.Kind == blockmap.TimelineBegin {
-			sights = append(sights, sight{e.At, e.PrevTimeline}, sight{e.LSN, e.Timeline})
-		}
-	}
-	end := s.usable(h.Name).To
-	for _, seen := range sights {
-		if owner := s.path.Owner(s.g.Page(seen.at)); seen.at < end && owner != seen.tli {
-			return fmt.Sprintf("segment %s is of another branch of the log: its page at %s is of timeline %d, the history has timeline %d there",
-				h.Name.Format(s.size), s.g.Page(seen.at), seen.tli, owner)
-		}
-	}
-	return ""
 }

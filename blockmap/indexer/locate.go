@@ -20,6 +20,7 @@ type position struct {
 	stored  bool                  // the choices come from the cache and have no file
 	reason  string                // why there is no choice
 	stop    walinspect.StopReason // the same, if reading told
+	there   bool                  // there is something that is no choice, so the log does not end before it
 }
 
 // choice is something that a segment may be.
@@ -43,7 +44,7 @@ func (s *scan) locate(ctx context.Context, n uint64) (*position, error) {
 		name := pg.SegmentName{Timeline: tli, Number: n}
 		found, identity, err := s.find(ctx, name)
 		if err != nil {
-			p.reason = err.Error()
+			p.reason, p.there = err.Error(), true
 			break
 		}
 		if found {
@@ -102,6 +103,7 @@ func (s *scan) prepare(ctx context.Context, p *position, identity string) error 
 	if known = known && s.current(head); known {
 		c := &choice{head: head, rung: RungIndex, part: part}
 		if p.reason = s.fits(c); p.reason != "" {
+			p.there = true
 			return s.lookUp(ctx, p)
 		}
 		use, err := s.sufficient(ctx, c)

@@ -2,8 +2,6 @@ package indexer
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"math"
 	"sync"
 
@@ -79,74 +77,6 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 	}
 	s.finish()
 	return s.result, nil
-}
-
-// survey finds out which segments there may be: those of the source that can
-// be listed, and those in the cache. It returns where to begin.
-func (s *scan) survey(ctx context.Context) (first uint64, known bool, err error) {
-	s.listed = map[pg.SegmentName]segment.Info{}
-	first = math.MaxUint64
-	see := func(low, high uint64) {
-		first, s.last, known = min(first, low), max(s.last, high), true
-	}
-	for info, err := range s.pool.List(ctx) {
-		if err != nil {
-			return 0, false, fmt.Errorf("list WAL segments in %s: %w", s.pool, err)
-		}
-		if _, on := s.path.Step(info.Name.Timeline); !on {
-			continue
-		}
-		if old, twice := s.listed[info.Name]; !twice || old.Partial && !info.Partial {
-			s.listed[info.Name] = info
-		} else if old.Compressed && info.Compressed {
-			old.Identity = "" // which of them is opened is not ours to know
-			s.listed[info.Name] = old
-		}
-		see(info.Name.Number, info.Name.Number)
-	}
-	if err := s.identify(ctx); err != nil {
-		return 0, false, err
-	}
-	for _, step := range s.path {
-		low, high, found, err := s.ix.cache.Bounds(ctx, s.g.SystemID, s.size, step.Timeline)
-		if err != nil {
-			return 0, false, err
-		}
-		if found {
-			see(low, high)
-		}
-	}
-	if s.span.From.Valid() { // a source that cannot be listed may have it
-		first, known = s.size.Number(s.span.From), true
-	}
-	return first, known && !s.span.Empty(), nil
-}
-
-// identify learns the system identifier from the first page of a segment.
-func (s *scan) identify(ctx context.Context) error {
-	if s.g.SystemID != 0 {
-		return nil
-	}
-	header := make([]byte, walinspect.LongHeaderLen)
-	for name := range s.listed {
-		f, err := s.pool.Open(ctx, name.Format(s.size))
-		if err != nil {
-			continue // the scan comes to it and reports it
-		}
-		_, err = f.ReadAt(header, 0)
-		f.Close() // read only
-		if err != nil && err != io.EOF {
-			continue
-		}
-		if g, err := walinspect.DecodeGeometry(header); err == nil && g.SegmentSize == s.size {
-			s.g.SystemID = g.SystemID
-			return nil
-		}
-	}
-	if s.ix.caches {
-		return errNoSystem
-	}
-	return nil
 }
 
 // walk goes over the segments from number first to the end of the span, or of
@@ -233,55 +163,6 @@ func (s *scan) take(ctx context.Context, p *position) error {
 		return nil
 	}
 	return s.settle(ctx, p)
-}
-
-// keep turns what a worker read into the position's choice, and falls back to
-// what is stored where the file turned out to be of no use.
-func (s *scan) keep(ctx context.Context, p *position, out *outcome) error {
-	if out.head != nil {
-		c := &choice{head: out.head, contents: out.contents(), rung: RungWAL, part: p.job.part, crosses: out.crosses}
-		known, err := s.complete(ctx, p, out)
-		if known || err != nil {
-			return err
-		}
-		if err := s.remember(ctx, out.whole); err != nil {
-			return err
-		}
-		if out.reason = s.fits(c); out.reason == "" {
-			p.choices = []*choice{c}
-			return nil
-		}
-		s.suspect[p.name.Timeline] = true
-	}
-	p.reason, p.stop = out.reason, out.stop
-	s.ix.opts.Log.Debug("segment is of no use", "segment", p.name.Format(s.size), "reason", out.reason)
-	return s.lookUp(ctx, p)
-}
-
-// complete finds the stored segments that go on from what was read, where only
-// the end of the last record is missing since the next segment is: what is
-// stored has it.
-func (s *scan) complete(ctx context.Context, p *position, out *outcome) (bool, error) {
-	if !out.crosses || !s.ix.caches || out.whole == nil {
-		return false, nil
-	}
-	variants, err := s.ix.cache.Variants(ctx, out.head.Key())
-	for _, v := range variants {
-		if c := (&choice{head: v, rung: RungIndex, part: p.job.part}); v.Complete && v.InnerDigest == out.whole.Digest && s.fits(c) == "" {
-			p.choices, p.stored = append(p.choices, c), true
-		}
-	}
-	return p.stored, err
-}
-
-func (s *scan) remember(ctx context.Context, whole *blockmap.Segment) error {
-	if whole == nil || !s.ix.caches {
-		return nil
-	}
-	if s.save = append(s.save, whole); len(s.save) < saveBatch {
-		return nil
-	}
-	return s.flush(ctx)
 }
 
 // saveBatch is how many segments are saved in one transaction.

@@ -98,6 +98,11 @@ func TestVariantsAreToldApartByNeighbours(t *testing.T) {
 	if r.Complete() || r.Gaps[0].From != mb.Start(3) || !strings.Contains(r.Gaps[0].Reason, "2 stored variants of it would fit") {
 		t.Fatalf("without any file: gaps %v; want no guess", r.Gaps)
 	}
+	span.To = everything
+	if r := touched(t, New(nil, left.Geometry, cache, Options{}), left.path, span); r.Complete() || r.Gaps[0].To != mb.Start(7) {
+		t.Fatalf("a log without end: gaps %v; want up to the last segment that is stored", r.Gaps)
+	}
+	span.To = mb.Start(7) - 200_000
 	for _, n := range []uint64{3, 5, 6} {
 		dir := t.TempDir()
 		right.writeAs(t, dir, n, 2)
