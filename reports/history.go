@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,6 +23,8 @@ type HistoryPlace struct {
 	Current          pg.TimelineID
 	Checkpoint       pg.LSN // start of the latest checkpoint record
 	MinRecoveryPoint pg.LSN
+
+	Log *PlaceLog // what the WAL beside the files tells; nil where it was not read
 }
 
 // reached is how far the place's pages may be ahead.
@@ -95,13 +96,16 @@ func CheckHistory(places ...HistoryPlace) *HistoryCheck {
 		histories = append(histories, p.History)
 		c.checkRows(p)
 	}
+	c.checkCopies(parsed)
 	tree := timeline.NewTree(histories...)
 	c.checkConflicts(tree, parsed)
 	c.checkAncestors(parsed)
 	for _, place := range places {
 		c.checkHoles(place, tree)
 		c.checkCurrent(place, tree)
+		c.checkLog(place, parsed, tree)
 	}
+	c.checkClusters(places)
 	c.timelines(tree, places)
 	c.Findings.sort()
 	return c
@@ -114,7 +118,7 @@ type parsedHistory struct {
 
 // parse reads one file and lists it; nil where a server could not use it.
 func (c *HistoryCheck) parse(f HistoryFile) *timeline.History {
-	name := filepath.Base(f.Path)
+	name := historyName(f.Path)
 	tli, isName := pg.ParseHistoryName(name)
 	checked := CheckedFile{Path: f.Path, Timeline: tli, Rows: []timeline.Entry{}}
 	defer func() { c.Files = append(c.Files, checked) }()
@@ -139,21 +143,32 @@ func (c *HistoryCheck) parse(f HistoryFile) *timeline.History {
 		return nil
 	}
 	checked.Valid, checked.Rows = true, append(checked.Rows, h.Entries...)
+	c.checkDialects(f, tli)
 	return h
 }
 
 // checkRows looks for what a server reads without complaint though it cannot
 // be: switch points that go backwards.
 func (c *HistoryCheck) checkRows(h parsedHistory) {
-	for i := 1; i < len(h.Entries); i++ {
-		before, row := h.Entries[i-1], h.Entries[i]
+	for i, row := range h.Entries {
+		if !row.End.Valid() {
+			c.Findings.Add(Finding{Code: "history-zero", Severity: Damage, Title: fmt.Sprintf("timeline %d is said to end at 0/0", row.Timeline),
+				Detail: "A server takes this for a timeline without end and never goes on to the next one.",
+				Rule:   "a switch point is a position in the log", Path: h.path, Line: row.Line, Timeline: h.Timeline,
+				Hint: "rebuild the file with forkpoint history repair"})
+		}
+		if i == 0 {
+			continue
+		}
+		before := h.Entries[i-1]
 		if row.End >= before.End {
 			continue
 		}
 		c.Findings.Add(Finding{Code: "history-backwards", Severity: Damage, Title: "switch points go backwards",
 			Detail: fmt.Sprintf("Timeline %d is said to end at %s, before it began at %s.", row.Timeline, row.End, before.End),
+			Rule:   "switch points never decrease; servers do not check this",
 			Path:   h.path, Line: row.Line, Timeline: h.Timeline, LSN: row.End,
-			Hint: "compare with the file of the same name on the other nodes and in the archive"})
+			Hint: "rebuild the file with forkpoint history repair, or compare with the file of the same name on the other nodes and in the archive"})
 	}
 }
 

@@ -3,7 +3,6 @@ package reports
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/timeline"
@@ -18,7 +17,7 @@ func syntaxFinding(path string, tli pg.TimelineID, err error) Finding {
 	if !errors.As(err, &syntax) {
 		return f
 	}
-	f.Line = syntax.Line
+	f.Line, f.Rule = syntax.Line, historyRules[syntax.Rule]
 	switch syntax.Rule {
 	case timeline.RuleTimeline:
 		f.Detail = fmt.Sprintf("The line begins with something else than a timeline number: %q.", syntax.Text)
@@ -32,6 +31,14 @@ func syntaxFinding(path string, tli pg.TimelineID, err error) Finding {
 	return f
 }
 
+// historyRules are the server's own, in the words of its hints.
+var historyRules = map[timeline.Rule]string{
+	timeline.RuleTimeline:    "a row begins with a numeric timeline ID",
+	timeline.RuleSwitchpoint: "the timeline is followed by a write-ahead log switchpoint location",
+	timeline.RuleIncreasing:  "timeline IDs must be in increasing sequence",
+	timeline.RuleChild:       "timeline IDs must be less than the child timeline's ID",
+}
+
 // checkHoles looks for missing files. A standby that follows the latest
 // timeline tries the numbers upwards and stops at the first that is missing
 // (findNewestTimeLine in src/backend/access/transam/timeline.c).
@@ -39,7 +46,7 @@ func (c *HistoryCheck) checkHoles(place HistoryPlace, tree *timeline.Tree) {
 	have := map[pg.TimelineID]bool{}
 	var newest pg.TimelineID
 	for _, f := range place.Files {
-		if tli, ok := pg.ParseHistoryName(filepath.Base(f.Path)); ok && f.Err == nil {
+		if tli, ok := pg.ParseHistoryName(historyName(f.Path)); ok && f.Err == nil {
 			have[tli] = true
 			newest = max(newest, tli)
 		}

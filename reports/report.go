@@ -64,6 +64,7 @@ type Finding struct {
 	LSN      pg.LSN        `json:"lsn,omitzero"`
 	Path     string        `json:"path,omitempty"`
 	Line     int           `json:"line,omitempty"` // of the file, from 1
+	Rule     string        `json:"rule,omitempty"` // what should hold, where the title does not say it
 	Hint     string        `json:"hint,omitempty"` // what to do
 }
 

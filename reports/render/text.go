@@ -157,6 +157,9 @@ func (p *printer) findings(list reports.FindingList) {
 		if f.Detail != "" {
 			p.paragraph(f.Detail, margin)
 		}
+		if f.Rule != "" {
+			p.paragraph("rule: "+f.Rule, margin)
+		}
 		if f.Hint != "" {
 			p.paragraph("-> "+f.Hint, margin)
 		}
