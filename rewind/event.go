@@ -18,6 +18,7 @@ const (
 	EventNoRewind   EventKind = "no-rewind"  // nothing is to be done
 	EventCheckpoint EventKind = "checkpoint" // LSN, Timeline: last common one
 	EventPlan       EventKind = "plan"       // Bytes to copy, of Total at the source
+	EventProgress   EventKind = "progress"   // Bytes done of Total in the phase; told by who calls, at its pace
 	EventBarred     EventKind = "barred"     // from here on the target is being changed
 	EventDone       EventKind = "done"       // a server can start on the target
 )

@@ -69,14 +69,18 @@ type pgRewind struct {
 	progress *pgRewindProgress
 }
 
-func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) error {
+func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	p.opts = opts
+	p.app.log = slog.New(&pgRewindLog{p: p, level: p.app.level})
 	if os.Geteuid() == 0 {
 		return &rewind.PreflightError{Check: rewind.CheckUser, Side: rewind.Target}
 	}
 	if opts.debug {
 		p.app.level.Set(slog.LevelDebug)
 	}
+	var result *rewind.Result
+	trace := traceState(stateDir("", opts.target))
+	defer func() { trace.end(p.app, opts.target, result, err) }()
 	e, err := openEnds(ctx, p.app, endsOptions{
 		target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer,
 		jobs: 2, timeout: durationFlag(0),
@@ -101,6 +105,9 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) error {
 		KeepForkSegment: true, Undo: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
 		Log: p.app.log, Event: p.event, Progress: p.progress.show,
 	}
+	cfg.Evidence = func(ctx context.Context, dir string) error {
+		return saveReports(ctx, p.app, endsOptions{target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer, jobs: 2}, dir)
+	}
 	if opts.restoreWAL {
 		restore, cleanup, err := restoreSource(e, opts.configFile, cfg.StateDir, opts.dryRun)
 		if err != nil {
@@ -109,7 +116,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) error {
 		defer cleanup()
 		cfg.WAL = segment.NewChain(cfg.WAL, restore)
 	}
-	_, err = rewind.Run(ctx, cfg)
+	result, err = rewind.Run(ctx, cfg)
 	return err
 }
 

@@ -148,5 +148,8 @@ func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
 		return err
 	}
 	progress.end()
+	if opts.format == render.JSON {
+		return newEventWriter(app.stdout).result(result)
+	}
 	return app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo})
 }

@@ -6,6 +6,7 @@ import (
 	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
 	"forkpoint/reports"
+	"forkpoint/reports/render"
 	"forkpoint/rewind"
 	"forkpoint/rewind/plan"
 	"forkpoint/walinspect/datadir"
@@ -16,19 +17,31 @@ import (
 
 // doRewind opens both ends and rewinds, or with --dry-run says what would be
 // done.
-func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
+func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
+	trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target))
+	defer func() { trace.end(app, opts.ends.target, result, err) }()
 	e, err := openEnds(ctx, app, opts.ends, !opts.dryRun)
 	if err != nil {
 		return nil, err
 	}
 	defer e.close()
 	cfg := opts.config(app, e.target, progress)
+	show := cfg.Progress
 	cfg.Source, cfg.WAL = e.source, e.ownWAL()
+	cfg.Evidence = func(ctx context.Context, dir string) error { return saveReports(ctx, app, opts.ends, dir) }
 	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
 	if names := namesOf(ctx, app, e.target); names != nil {
 		cfg.Names = func(rel pg.RelFileLocator) (string, bool) {
 			name, found := names(rel)
 			return name.Relation, found
+		}
+	}
+	if opts.format == render.JSON {
+		events := newEventWriter(app.stdout)
+		cfg.Event = events.event
+		cfg.Progress = func(p rewind.Progress) {
+			events.progress(p)
+			show(p)
 		}
 	}
 	return rewind.Run(ctx, cfg)
