@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"math"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,9 +19,13 @@ type inspectOptions struct {
 	start, end lsnFlag
 	timeline   timelineFlag
 	filter     recordFilter
+	period     period
 	limit      int64
 	stats      statsFlag
 	blocks     bool
+	savePages  string
+	restore    restoreOptions
+	namesFrom  string
 	check      bool
 	format     render.Format
 }
@@ -31,10 +35,14 @@ func (o *inspectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.VarP(&o.end, "end", "e", "stop before records that begin at or after this `LSN`")
 	fs.VarP(&o.timeline, "timeline", "t", "follow the history that leads to this timeline; `TLI` in decimal or 0x hexadecimal")
 	o.filter.addFlags(fs)
+	o.period.addFlags(fs)
 	fs.Int64VarP(&o.limit, "limit", "n", 0, "stop after this `number` of matching records")
-	fs.VarP(&o.stats, "stats", "z", "count instead of printing, by resource manager or, with =record, by record type")
+	fs.VarP(&o.stats, "stats", "z", "count instead of printing, by `KIND`: rmgr, record, relation, database, transaction or minute")
 	fs.Lookup("stats").NoOptDefVal = "rmgr"
 	fs.BoolVarP(&o.blocks, "bkp-details", "b", false, "print each block reference on a line of its own")
+	fs.StringVar(&o.savePages, "save-fullpage", "", "save the full-page images of matching records in this `folder`, a page in a file")
+	o.restore.addFlags(fs)
+	fs.StringVar(&o.namesFrom, "names-from", "", "data directory or catalog to take relation names from (default the data directory that is read)")
 	fs.BoolVar(&o.check, "check", false, "verify every record and page, past damage too, and print what is valid")
 	addFormat(fs, &o.format)
 }
@@ -87,18 +95,28 @@ func (o *inspectOptions) validate() error {
 		return usagef("--limit %d: want a positive number", o.limit)
 	case o.format != render.Text && o.format != render.JSON && o.stats == "" && !o.check:
 		return usagef("--format %s: records are printed as text or json", o.format)
-	case o.check && (o.stats != "" || o.limit > 0 || o.filter.active()):
-		return usagef("--check looks at every record: it cannot be combined with filters, --limit or --stats")
+	case o.check && (o.stats != "" || o.limit > 0 || o.filter.active() || o.period.active() || o.savePages != ""):
+		return usagef("--check looks at every record: it cannot be combined with filters, --limit, --stats or --save-fullpage")
+	case o.filter.block >= 0 && !o.filter.relation.set:
+		return usagef("--block goes with --relation")
+	case o.filter.block > math.MaxUint32-1:
+		return usagef("--block %d: no relation has as many blocks", o.filter.block)
+	case o.period.empty():
+		return usagef("--until %s is not after --since %s", &o.period.until, &o.period.since)
 	}
 	return nil
 }
 
 func runInspect(ctx context.Context, app *app, opts inspectOptions) error {
-	wal, err := openWAL(ctx, opts.places, pg.TimelineID(opts.timeline))
+	wal, err := openWAL(ctx, opts.places, pg.TimelineID(opts.timeline), opts.restore.named(app))
 	if err != nil {
 		return err
 	}
 	defer wal.close()
+	names, err := inspectNames(ctx, app, wal, &opts)
+	if err != nil {
+		return err
+	}
 	span := wal.span
 	if opts.start != 0 {
 		span.From = pg.LSN(opts.start)
@@ -112,7 +130,10 @@ func runInspect(ctx context.Context, app *app, opts inspectOptions) error {
 	if opts.check {
 		return runCheck(ctx, app, wal, span, opts.format)
 	}
-	out := newRecordPrinter(app.stdout, wal, opts)
+	out, err := newRecordPrinter(app, wal, opts, names)
+	if err != nil {
+		return err
+	}
 	stop, err := readRecords(ctx, app, wal, span, opts, out)
 	if err != nil {
 		return err
@@ -144,6 +165,14 @@ func readRecords(ctx context.Context, app *app, wal *openedWAL, span pg.Span, op
 	var printed int64
 	for reader.Next(ctx) {
 		rec := reader.Record()
+		if opts.period.active() {
+			switch opts.period.place(rec) {
+			case earlier:
+				continue
+			case later:
+				return walinspect.Stop{Reason: walinspect.StopLimit, LSN: rec.LSN, Timeline: rec.Timeline}, nil
+			}
+		}
 		if !opts.filter.match(rec) {
 			continue
 		}
@@ -157,17 +186,3 @@ func readRecords(ctx context.Context, app *app, wal *openedWAL, span pg.Span, op
 	stop := reader.Stop()
 	return stop, nil
 }
-
-// statsFlag is what records are counted by.
-type statsFlag string
-
-func (f *statsFlag) Set(s string) error {
-	if s != "rmgr" && s != "record" {
-		return errors.New("want rmgr or record")
-	}
-	*f = statsFlag(s)
-	return nil
-}
-
-func (f *statsFlag) Type() string   { return "rmgr|record" }
-func (f *statsFlag) String() string { return strings.TrimSpace(string(*f)) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"forkpoint/blockmap/relname"
 	"forkpoint/reports"
 	"forkpoint/reports/render"
 	"forkpoint/walinspect"
@@ -19,21 +20,28 @@ type recordPrinter interface {
 	finish(walinspect.Stop) error
 }
 
-func newRecordPrinter(w io.Writer, wal *openedWAL, opts inspectOptions) recordPrinter {
-	out := bufio.NewWriterSize(w, 64<<10)
+func newRecordPrinter(app *app, wal *openedWAL, opts inspectOptions, names *relname.Names) (recordPrinter, error) {
+	out := bufio.NewWriterSize(app.stdout, 64<<10)
+	var p recordPrinter
 	switch {
 	case opts.stats != "":
-		return newStatsPrinter(w, opts)
+		p = newStatsPrinter(app.stdout, opts, names)
 	case opts.format == render.JSON:
-		return &jsonPrinter{out: out, enc: newEncoder(out)}
+		p = &jsonPrinter{out: out, enc: newEncoder(out), names: names}
+	default:
+		p = &linePrinter{out: out, end: app.stderr, style: rmgr.Style{Details: opts.blocks, BlockSize: wal.geometry.BlockSize}}
 	}
-	style := rmgr.Style{Details: opts.blocks, BlockSize: wal.geometry.BlockSize}
-	return &linePrinter{out: out, style: style}
+	if opts.savePages != "" {
+		return newImageSaver(opts.savePages, wal.geometry.BlockSize, p)
+	}
+	return p, nil
 }
 
-// linePrinter prints lines as pg_waldump does.
+// linePrinter prints lines as pg_waldump does, and nothing else to the same
+// place: how the log ends goes where messages go.
 type linePrinter struct {
 	out   *bufio.Writer
+	end   io.Writer
 	style rmgr.Style
 	line  []byte
 }
@@ -45,8 +53,11 @@ func (p *linePrinter) record(rec *walinspect.Record) error {
 }
 
 func (p *linePrinter) finish(stop walinspect.Stop) error {
-	fmt.Fprintln(p.out, stopLine(stop))
-	return p.out.Flush()
+	if err := p.out.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.end, "forkpoint: "+stopLine(stop))
+	return nil
 }
 
 // stopLine says how reading ended, as a fact: place, reason, evidence.
@@ -88,8 +99,9 @@ const (
 
 // jsonPrinter prints one document a line.
 type jsonPrinter struct {
-	out *bufio.Writer
-	enc *json.Encoder
+	out   *bufio.Writer
+	enc   *json.Encoder
+	names *relname.Names // nil if not known
 }
 
 func newEncoder(w io.Writer) *json.Encoder {
@@ -119,9 +131,10 @@ type jsonRecord struct {
 type jsonBlock struct {
 	ID uint8 `json:"id"`
 	pg.BlockTag
-	Init    bool       `json:"init,omitempty"`
-	DataLen int        `json:"data_len,omitempty"`
-	Image   *jsonImage `json:"image,omitempty"`
+	Name    *pg.QualifiedName `json:"name,omitempty"`
+	Init    bool              `json:"init,omitempty"`
+	DataLen int               `json:"data_len,omitempty"`
+	Image   *jsonImage        `json:"image,omitempty"`
 }
 
 type jsonImage struct {
@@ -145,6 +158,11 @@ func (p *jsonPrinter) record(rec *walinspect.Record) error {
 	for i := range rec.Blocks {
 		b := &rec.Blocks[i]
 		block := jsonBlock{ID: b.ID, BlockTag: b.Tag, Init: b.WillInit(), DataLen: len(b.Data)}
+		if p.names != nil {
+			if name, known := p.names.Lookup(b.Tag.RelFileLocator); known {
+				block.Name = &name.QualifiedName
+			}
+		}
 		if b.HasImage() {
 			block.Image = &jsonImage{b.Image.Len(), b.Image.HoleOffset, b.Image.HoleLen, b.Image.Compression.String(), b.AppliesImage()}
 		}

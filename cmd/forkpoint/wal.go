@@ -26,14 +26,16 @@ type openedWAL struct {
 	path     timeline.Path
 	span     pg.Span
 	control  *pgcontrol.Control // of a data directory, else nil
+	pgdata   *datadir.Dir       // that directory
 
-	pages *segment.Pages
+	pages   *segment.Pages
+	cleanup func() // may be nil
 }
 
 // openWAL opens data directories and archives that are searched in order, or
 // one or two segments. tli is the timeline that the user asked for, 0 for the
 // one that is current or newest there.
-func openWAL(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
+func openWAL(ctx context.Context, places []string, tli pg.TimelineID, restore restoreOptions) (*openedWAL, error) {
 	segments := 0
 	for _, place := range places {
 		info, err := os.Stat(place)
@@ -46,11 +48,11 @@ func openWAL(ctx context.Context, places []string, tli pg.TimelineID) (*openedWA
 	}
 	switch {
 	case segments == len(places) && segments <= 2:
-		return openSegments(ctx, places, tli)
+		return openSegments(ctx, places, tli, restore)
 	case segments > 0:
 		return nil, usagef("want data directories and archives, or one or two segment files, not both")
 	}
-	return openPlaces(ctx, places, tli)
+	return openPlaces(ctx, places, tli, restore)
 }
 
 func (w *openedWAL) finishOpen() *openedWAL {
@@ -60,10 +62,33 @@ func (w *openedWAL) finishOpen() *openedWAL {
 	return w
 }
 
-func (w *openedWAL) close() { w.pages.Close() }
+func (w *openedWAL) close() {
+	w.pages.Close()
+	if w.cleanup != nil {
+		w.cleanup()
+	}
+}
+
+// addSources makes the log's source of several, and of a restore_command where
+// there is one.
+func (w *openedWAL) addSources(restore restoreOptions, sources ...segment.Source) error {
+	workDir := ""
+	if w.pgdata != nil {
+		workDir = w.pgdata.Path()
+	}
+	fetching, cleanup, err := restore.source(w.geometry.SegmentSize, workDir)
+	if err != nil {
+		return err
+	}
+	if fetching != nil {
+		sources, w.cleanup = append(sources, fetching), cleanup
+	}
+	w.source = segment.NewChain(sources...)
+	return nil
+}
 
 // openPlaces opens data directories and archives as one log.
-func openPlaces(ctx context.Context, places []string, tli pg.TimelineID) (*openedWAL, error) {
+func openPlaces(ctx context.Context, places []string, tli pg.TimelineID, restore restoreOptions) (*openedWAL, error) {
 	w := &openedWAL{place: strings.Join(places, ", ")}
 	folders := slices.Clone(places)
 	for i, place := range places {
@@ -81,7 +106,7 @@ func openPlaces(ctx context.Context, places []string, tli pg.TimelineID) (*opene
 		if w.control, err = dir.Control(); err != nil {
 			return nil, err
 		}
-		w.geometry = geometryOf(w.control)
+		w.pgdata, w.geometry = dir, geometryOf(w.control)
 	}
 	if w.control == nil {
 		var err error
@@ -97,8 +122,16 @@ func openPlaces(ctx context.Context, places []string, tli pg.TimelineID) (*opene
 		}
 		sources = append(sources, source)
 	}
-	w.source = segment.NewChain(sources...)
-	return w, w.choosePath(ctx, tli)
+	if err := w.addSources(restore, sources...); err != nil {
+		return nil, err
+	}
+	if err := w.choosePath(ctx, tli); err != nil {
+		if w.cleanup != nil {
+			w.cleanup()
+		}
+		return nil, err
+	}
+	return w, nil
 }
 
 func geometryOf(c *pgcontrol.Control) walinspect.Geometry {

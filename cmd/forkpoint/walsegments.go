@@ -16,7 +16,7 @@ import (
 
 // openSegments opens one segment, or a range from one to another in the same
 // folder.
-func openSegments(ctx context.Context, files []string, tli pg.TimelineID) (*openedWAL, error) {
+func openSegments(ctx context.Context, files []string, tli pg.TimelineID, restore restoreOptions) (*openedWAL, error) {
 	geometry, err := segment.DiscoverFile(files[0])
 	if err != nil {
 		return nil, fmt.Errorf("open WAL: %w", err)
@@ -39,7 +39,10 @@ func openSegments(ctx context.Context, files []string, tli pg.TimelineID) (*open
 	if tli == 0 {
 		tli = last.Timeline
 	}
-	w := &openedWAL{place: strings.Join(files, " to "), source: segment.NewDir(folder, geometry.SegmentSize), geometry: geometry}
+	w := &openedWAL{place: strings.Join(files, " to "), geometry: geometry}
+	if err := w.addSources(restore, segment.NewDir(folder, geometry.SegmentSize)); err != nil {
+		return nil, err
+	}
 	w.span = pg.Span{From: geometry.SegmentSize.Start(first.Number), To: geometry.SegmentSize.Start(last.Number + 1)}
 	w.path = timeline.SingleTimeline(tli)
 	if first.Timeline != tli {
