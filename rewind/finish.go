@@ -72,7 +72,9 @@ func (r *run) minRecoveryPoint(ctx context.Context, now *pgcontrol.Control) (sou
 	if err != nil {
 		return end, fmt.Errorf("source: find end of WAL: %w", err)
 	}
-	if end.Timeline != r.sit.source.timeline {
+	// A standby that has just followed its primary to a new timeline may have
+	// its minimum recovery point on the one before.
+	if step, known := r.sit.source.path.Step(end.Timeline); !known || end.LSN > step.End {
 		return end, &PreflightError{Check: CheckSourceMoved, Side: Source,
 			Found: fmt.Sprintf("it went from timeline %d to %d during the rewind", r.sit.source.timeline, end.Timeline),
 			Want:  "a source that stays on its timeline", Next: "run the same command again: it resumes with the new timeline"}
