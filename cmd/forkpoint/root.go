@@ -72,6 +72,9 @@ func newRootCommand(app *app) *cobra.Command {
 func execute(ctx context.Context, app *app, args []string) int {
 	root := newRootCommand(app)
 	root.SetArgs(args)
+	if err := completeFlags(root); err != nil {
+		return app.finish(ctx, root, err, render.Text)
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	return app.finish(ctx, cmd, err, askedFormat(cmd, args))
 }
