@@ -164,3 +164,72 @@ func parentIsDir(e *Editor, name string) bool {
 	}
 	return true
 }
+
+// TestRemovalThatACrashTookBack: the removed file is kept, but its old name is
+// there again too. Another plan may then write to it.
+func TestRemovalThatACrashTookBack(t *testing.T) {
+	b := newBench(t, Header{Undo: true}, true)
+	before := b.snapshot(t, b.disk, true)
+	e := b.bar(t)
+	if err := e.Remove("base/1/400"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.disk.Link(b.j.KeptFile(1), b.data()+"/base/1/400"); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	e = b.bar(t)
+	if err := e.WriteAt("base/1/400", block, page(70, block)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	b.reopen(t)
+	if err := b.undo(t); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, "undo", before, b.snapshot(t, b.disk, true))
+}
+
+// TestControlFileIsNotedWhole fails each operation of a replacement of the
+// control file that does not fit into one batch by its size.
+func TestControlFileIsNotedWhole(t *testing.T) {
+	for n := 0; ; n++ {
+		w := world{base: "/w"}
+		d := newDisk(t, w, true)
+		before := w.snapshot(t, d, true)
+		faulty := faultfs.New(d, n, faultfs.Fail)
+		err := func() error {
+			tgt, err := target.Open(w.data(), target.Options{FS: faulty})
+			if err != nil {
+				return err
+			}
+			defer tgt.Close()
+			j, err := Create(faulty, w.state(), Header{Target: w.data(), Undo: true}, nil, Options{Plain: true})
+			if err != nil {
+				return err
+			}
+			defer j.Close()
+			j.log.limit = 1
+			e := NewEditor(j, tgt)
+			if err := e.Bar(t.Context(), ""); err != nil {
+				return err
+			}
+			if err := e.Replace(target.ControlFile, newControl, 0); err != nil {
+				return err
+			}
+			return e.Flush()
+		}()
+		if err := w.undo(t.Context(), d); err != nil {
+			t.Fatalf("operation %d, %s: undo: %v", n, faulty.Hit(), err)
+		}
+		sameTree(t, "undo after "+faulty.Hit(), before, w.snapshot(t, d, true))
+		if err == nil {
+			return
+		}
+	}
+}

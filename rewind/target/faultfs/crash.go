@@ -77,7 +77,7 @@ func (n *node) crash(chance *rand.Rand, done map[*node]*node) *node {
 	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
 		c.entries[name] = c.entries[name].crash(chance, done)
 	}
-	out.flush()
+	out.safe.entries = maps.Clone(c.entries)
 	return out
 }
 

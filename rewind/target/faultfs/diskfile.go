@@ -97,6 +97,13 @@ func (f *diskFile) Sync() error {
 	return nil
 }
 
+// FailSync is a Sync that the disk answers with an error.
+func (f *diskFile) FailSync() {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	f.node.giveUp()
+}
+
 func (f *diskFile) Stat() (fs.FileInfo, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()

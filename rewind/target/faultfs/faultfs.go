@@ -215,8 +215,13 @@ func (f *faultyFile) Truncate(size int64) error {
 	return f.fs.do("truncate "+f.name, func() error { return f.File.Truncate(size) })
 }
 
+// Sync gives up what it could not flush, as Linux does.
 func (f *faultyFile) Sync() error {
-	return f.fs.do("sync "+f.name, f.File.Sync)
+	err := f.fs.do("sync "+f.name, f.File.Sync)
+	if disk, ok := f.File.(interface{ FailSync() }); ok && err == ErrFault && f.fs.mode != Kill {
+		disk.FailSync()
+	}
+	return err
 }
 
 // Stat is not counted: it asks an open file.

@@ -2,7 +2,6 @@ package faultfs
 
 import (
 	"io/fs"
-	"maps"
 	"slices"
 	"time"
 )
@@ -64,12 +63,18 @@ func (c change) to(into *content) {
 	}
 }
 
-// flush makes everything of a node safe.
+// flush makes everything of a node safe that was not given up.
 func (n *node) flush() {
-	n.safe = n.now
-	n.safe.entries = maps.Clone(n.now.entries)
-	n.safe.data = slices.Clone(n.now.data)
+	for _, u := range n.undone {
+		u.to(&n.safe)
+	}
 	n.undone = nil
+}
+
+// giveUp is a flush that failed: what was written since the last one can be
+// read until the power fails, but no later flush brings it to disk.
+func (n *node) giveUp() {
+	n.undone = slices.DeleteFunc(n.undone, func(u change) bool { return u.data != nil })
 }
 
 // Flush makes everything on the disk safe, as a long calm does.
