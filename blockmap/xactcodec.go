@@ -1,9 +1,7 @@
 package blockmap
 
 import (
-	"cmp"
 	"encoding/binary"
-	"slices"
 
 	"forkpoint/walinspect/pg"
 )
@@ -16,7 +14,7 @@ func EncodeXacts(xacts []Xact) []byte {
 	}
 	lsn, end := func(x *Xact) pg.LSN { return x.LSN }, func(x *Xact) pg.LSN { return x.End }
 	unit := lsnUnit(xacts, lsn, end)
-	b := binary.AppendUvarint(nil, uint64(len(xacts)))
+	b := binary.AppendUvarint(make([]byte, 0, 12*len(xacts)), uint64(len(xacts)))
 	b = binary.AppendUvarint(b, uint64(unit))
 	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.Kind) })
 	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.LSN / unit) })
@@ -73,17 +71,14 @@ func DecodeXacts(b []byte) ([]Xact, error) {
 	return xacts, r.done()
 }
 
-// EncodeXIDs encodes the list; DecodeXIDs is its reverse and returns it ordered
-// by first record.
-func EncodeXIDs(list []XIDActivity) []byte {
-	if len(list) == 0 {
+// EncodeXIDs encodes the list; DecodeXIDs is its reverse. In the order of first
+// records both these and the identifiers rise nearly all the time.
+func EncodeXIDs(rows []XIDActivity) []byte {
+	if len(rows) == 0 {
 		return nil
 	}
-	// In the order of the identifiers the identifiers cost nothing, and the
-	// positions are nearly in order as well.
-	rows := slices.SortedFunc(slices.Values(list), func(a, b XIDActivity) int { return cmp.Compare(a.XID, b.XID) })
 	unit := lsnUnit(rows, func(x *XIDActivity) pg.LSN { return x.First })
-	b := binary.AppendUvarint(nil, uint64(len(rows)))
+	b := binary.AppendUvarint(make([]byte, 0, 8*len(rows)), uint64(len(rows)))
 	b = binary.AppendUvarint(b, uint64(unit))
 	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.XID) })
 	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Top) })
@@ -105,7 +100,6 @@ func DecodeXIDs(b []byte) ([]XIDActivity, error) {
 	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.First = pg.LSN(v) * unit })
 	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.Records = int64(v) })
 	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.Bytes = int64(v) })
-	slices.SortFunc(rows, func(a, b XIDActivity) int { return cmp.Compare(a.First, b.First) })
 	return rows, r.done()
 }
 

@@ -18,8 +18,7 @@ type extract struct {
 	seg     *blockmap.Segment
 	blocks  blockmap.Accumulator
 	rmgrs   [256]*[16]blockmap.RmgrCount
-	xids    map[pg.XID]int32 // place in the segment's list
-	recent  [64]int32        // places of identifiers by their low bits, for the few that are in use at a time
+	places  places // of identifiers in the segment's list
 	effects []rmgr.Effect
 	digest  digest
 	crosses bool // the last record goes on in the next segment
@@ -32,7 +31,6 @@ func newExtract(seg *blockmap.Segment, before lengths) *extract {
 	seg.XIDs = make([]blockmap.XIDActivity, 0, before.xids)
 	return &extract{
 		seg:    seg,
-		xids:   make(map[pg.XID]int32, before.xids),
 		digest: digest{hash: sha256.New()},
 	}
 }
@@ -141,19 +139,13 @@ func (x *extract) count(rec *walinspect.Record, imageBytes int64) {
 }
 
 func (x *extract) addXID(rec *walinspect.Record) {
-	list := x.seg.XIDs
-	slot := &x.recent[rec.XID%pg.XID(len(x.recent))]
-	if int(*slot) >= len(list) || list[*slot].XID != rec.XID {
-		place, known := x.xids[rec.XID]
-		if !known {
-			place = int32(len(list))
-			x.xids[rec.XID] = place
-			list = append(list, blockmap.XIDActivity{XID: rec.XID, First: rec.LSN})
-			x.seg.XIDs = list
-		}
-		*slot = place
+	place := x.places.of(rec.XID)
+	if place == 0 {
+		x.seg.XIDs = append(x.seg.XIDs, blockmap.XIDActivity{XID: rec.XID, First: rec.LSN})
+		place = int32(len(x.seg.XIDs))
+		x.places.set(rec.XID, place)
 	}
-	a := &list[*slot]
+	a := &x.seg.XIDs[place-1]
 	if rec.HasTopXID {
 		a.Top = rec.TopXID
 	}
@@ -187,8 +179,8 @@ func (x *extract) finish() {
 func (x *extract) assign() {
 	parent := func(top pg.XID, subs []pg.XID) {
 		for _, sub := range subs {
-			if place, known := x.xids[sub]; known && x.seg.XIDs[place].Top == 0 {
-				x.seg.XIDs[place].Top = top
+			if place := x.places.of(sub); place != 0 && x.seg.XIDs[place-1].Top == 0 {
+				x.seg.XIDs[place-1].Top = top
 			}
 		}
 	}
