@@ -164,3 +164,6 @@ func (c *Comparison) Judge() {
 
 // Worst is the gravest finding.
 func (c *Comparison) Worst() Severity { return c.Findings.Worst() }
+
+// ReasonText says a reason to people.
+func ReasonText(r Reason) string { return reasonTexts[r] }

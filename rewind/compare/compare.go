@@ -28,8 +28,8 @@ type Input struct {
 	BlocksPerFile          uint32
 	ChecksumsA, ChecksumsB bool
 	Evidence               Evidence
-	Relation               *pg.RelFileLocator      // compare nothing else; nil for everything
-	Progress               func(done, total int64) // bytes; may be nil
+	Relations              map[pg.RelFileLocator]bool // compare nothing else; nil for everything
+	Progress               func(done, total int64)    // bytes; may be nil
 }
 
 // Run compares and hands every file that differs to the result. Files come in
@@ -104,7 +104,7 @@ func (c *comparer) wanted(p plan.Pair) bool {
 	if f.Kind != datadir.Regular {
 		return false
 	}
-	return c.in.Relation == nil || f.Rel != nil && f.Rel.RelFileLocator == *c.in.Relation
+	return c.in.Relations == nil || f.Rel != nil && c.in.Relations[f.Rel.RelFileLocator]
 }
 
 // ranges asks for the files that both have, and settles all others.
