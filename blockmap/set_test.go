@@ -57,6 +57,10 @@ func TestSetAgainstPlainSet(t *testing.T) {
 				t.Fatalf("%s: %v, want %v", c.name, got, c.want)
 			}
 			checkRanges(t, c.got)
+			var fromText Set
+			if err := fromText.UnmarshalText([]byte(c.got.String())); err != nil || !fromText.Equal(c.got) {
+				t.Fatalf("%s: %q reads as %s, %v", c.name, c.got, &fromText, err)
+			}
 			again, err := DecodeSet(c.got.Bytes())
 			if err != nil || !again.Equal(c.got) || !bytes.Equal(again.Bytes(), c.got.Bytes()) {
 				t.Fatalf("%s: decoded %v, %v", c.name, again, err)
@@ -111,6 +115,21 @@ func TestDecodeSetRefuses(t *testing.T) {
 				t.Fatalf("%v, %v; want ErrBadSet", s, err)
 			}
 		})
+	}
+}
+
+func TestSetText(t *testing.T) {
+	var s Set
+	s.AddRange(0, 4)
+	s.Add(7)
+	s.AddRange(1024, 2048)
+	if got := s.String(); got != "0-3,7,1024-2047" {
+		t.Errorf("text %q", got)
+	}
+	for _, bad := range []string{"3-1", "1,1", "2,1", "1-", "-1", "a", "1,,2", " 1", "1-2-3", "4294967295", "0-4294967295", "4294967296"} {
+		if err := new(Set).UnmarshalText([]byte(bad)); !errors.Is(err, ErrBadSet) {
+			t.Errorf("%q: %v, want ErrBadSet", bad, err)
+		}
 	}
 }
 
