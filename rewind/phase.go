@@ -4,16 +4,16 @@ package rewind
 type Phase string
 
 const (
-	PhaseSurvey  Phase = "survey"  // control files, histories, fork point
-	PhaseIndex   Phase = "index"   // the log of the target
-	PhasePlan    Phase = "plan"    // lists of files, decisions
-	PhaseStage   Phase = "stage"   // fetch the log that replay needs, prove that it is whole
-	PhaseCopy    Phase = "copy"    // the first phase that changes the target
-	PhaseFinish  Phase = "finish"  // label, settings, control file
-	PhaseSync    Phase = "sync"    // everything that was touched to disk
-	PhaseDone    Phase = "done"    //
-	PhaseUndo    Phase = "undo"    // old bytes back
-	PhaseRecover Phase = "recover" // crash recovery of the target
+	PhaseSurvey Phase = "survey" // control files, histories, fork point
+	PhaseIndex  Phase = "index"  // the log of the target
+	PhasePlan   Phase = "plan"   // lists of files, decisions
+	PhaseStage  Phase = "stage"  // fetch the log that replay needs, prove that it is whole
+	PhaseCopy   Phase = "copy"   // the first phase that changes the target
+	PhaseFinish Phase = "finish" // label, settings, control file
+	PhaseSync   Phase = "sync"   // everything that was touched to disk
+	PhaseDone   Phase = "done"   //
+	PhaseUndo   Phase = "undo"   // old bytes back
+	PhaseVerify Phase = "verify" // read everything again
 )
 
 var doing = map[Phase]string{
@@ -26,6 +26,7 @@ var doing = map[Phase]string{
 	PhaseSync:   "syncing what was written",
 	PhaseDone:   "reporting",
 	PhaseUndo:   "putting the old bytes back",
+	PhaseVerify: "checking every page",
 }
 
 // Doing says in words what happens in the phase.
