@@ -66,6 +66,7 @@ type Config struct {
 	WriteRecoveryConf bool              // -R
 	KeepForkSegment   bool              // see [plan.Input]
 	Undo              bool              // keep pre-images
+	UndoOptional      bool              // without room for them go on, rather than refuse
 	Sync              bool
 	SyncFS            bool
 	AllowUnclean      bool // a target that crashed needs no recovery first

@@ -23,7 +23,7 @@ func (r *run) checkTarget(context.Context) error {
 			Found: fmt.Sprintf("a server with process %d is running in %s", pid, r.cfg.Target.Path()),
 			Want:  "a stopped server", Next: fmt.Sprintf("stop it with pg_ctl stop -m fast -D %s", r.cfg.Target.Path())}
 	}
-	return nil
+	return r.checkOwner()
 }
 
 // checkSides compares the two control files.

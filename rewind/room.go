@@ -4,94 +4,164 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"forkpoint/rewind/journal"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/target"
 )
 
-// checkRoom compares what the plan adds with the room there is: in the data
-// directory, and for pre-images and evidence in the state directory.
+// need is what a rewind takes of one file system at most, in bytes.
+type need struct {
+	dir    string // a directory on it, for messages
+	free   int64
+	growth int64 // of the target's files
+	wal    int64 // log for replay, while it is checked
+	undo   int64 // old bytes
+}
+
+func (n *need) total() int64 { return n.growth + n.wal + n.undo }
+
+// room adds up what each file system must hold.
+type room struct {
+	byDevice map[uint64]*need
+	byDir    map[string]*need
+}
+
+// checkRoom refuses where a file system has not enough free space for what
+// the plan adds to it. A target that is full half-way through is of no use to
+// anybody until somebody makes room.
 func (r *run) checkRoom(context.Context) error {
-	at := r.cfg.StateDir
-	for at != filepath.Dir(at) {
-		if _, err := os.Stat(at); err == nil {
-			break
+	rm := room{map[uint64]*need{}, map[string]*need{}}
+	state, err := rm.at(r.cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	var kept journal.Estimate
+	for _, a := range r.plan.Actions {
+		at, err := rm.at(r.placeOf(a))
+		if err != nil {
+			return err
 		}
-		at = filepath.Dir(at)
+		grow := max(0, a.Size-a.TargetSize)
+		kept.Names++
+		kept.NameBytes += int64(len(a.Path))
+		switch a.Kind {
+		case plan.FetchWAL:
+			state.wal += a.Size
+			if at != state {
+				at.growth += a.Size
+			}
+		case plan.CopyFile, plan.CopyForks:
+			at.growth += grow
+			kept.Ranges++
+			kept.RangeBytes += a.TargetSize
+		case plan.Blocks:
+			at.growth += grow
+			kept.RangeBytes += max(0, a.TargetSize-a.Size)
+			if a.Blocks != nil {
+				kept.Ranges += int64(a.Blocks.Len())
+				kept.RangeBytes += int64(a.Blocks.Len()) * int64(r.sit.target.control.BlockSize)
+			}
+		case plan.SetAside:
+			if at != state {
+				kept.KeptBytes += a.TargetSize
+			}
+		}
 	}
-	data, err := target.SpaceOf(r.cfg.Target.Path())
-	if err != nil {
-		return fmt.Errorf("target: %w", err)
-	}
-	state, err := target.SpaceOf(at)
-	if err != nil {
-		return fmt.Errorf("state directory: %w", err)
-	}
-	t := r.plan.Totals
-	kept := t.WAL
-	if r.cfg.Undo {
-		kept += t.PreImages
-	}
-	if data.Device == state.Device {
-		data.Free -= kept
-	} else if state.Free < kept {
-		return &PreflightError{Check: CheckSpace, Side: Target, Path: at,
-			Found: fmt.Sprintf("the state directory's file system has %d bytes free", state.Free),
-			Want:  fmt.Sprintf("%d bytes for what is overwritten and for the WAL that replay needs", kept),
-			Next:  "make room, or name another place with --state-dir, or give up --undo with --no-undo"}
-	}
-	if data.Free < t.Growth {
-		return &PreflightError{Check: CheckSpace, Side: Target, Path: r.cfg.Target.Path(),
-			Found: fmt.Sprintf("its file system has %d bytes free besides what the state directory will take", max(data.Free, 0)),
-			Want:  fmt.Sprintf("%d bytes: so much longer do its files become", t.Growth),
-			Next:  "make room, or put the state directory on another file system with --state-dir"}
+	r.chooseUndo(state, &kept)
+	for _, n := range rm.sorted() {
+		if n.total() > n.free {
+			return r.noRoom(n)
+		}
 	}
 	return nil
 }
 
-// checkWritable looks for files and directories of the plan that this user may
-// not change, before a rewind meets them half-way. For root it means nothing:
-// everything is open to it, and it is refused anyway.
-func (r *run) checkWritable(context.Context) error {
-	root := r.cfg.Target.Path()
-	var first string
-	closed := 0
-	note := func(path string) {
-		if closed++; first == "" {
-			first = path
+// chooseUndo adds what the journal takes. Where the caller can do without the
+// old bytes and there is no room for them, they are not kept.
+func (r *run) chooseUndo(state *need, kept *journal.Estimate) {
+	state.undo = kept.Bytes()
+	if r.cfg.Undo && state.total() > state.free && r.cfg.UndoOptional {
+		r.cfg.Undo = false
+		r.cfg.Log.Warn(fmt.Sprintf("no room for the old bytes in %s: the rewind cannot be undone", state.dir))
+	}
+	if !r.cfg.Undo {
+		kept.Ranges, kept.RangeBytes = 0, 0
+		state.undo = kept.Bytes()
+	}
+}
+
+func (r *run) noRoom(n *need) error {
+	e := &PreflightError{Check: CheckSpace, Side: Target, Path: n.dir,
+		Found: fmt.Sprintf("the file system of %s has %d bytes free; the rewind may take %d: %d that files grow, %d of WAL for replay, %d of old bytes to undo it",
+			n.dir, n.free, n.total(), n.growth, n.wal, n.undo),
+		Want: fmt.Sprintf("%d bytes more", n.total()-n.free),
+		Next: "make room there, or put the state directory elsewhere with --state-dir"}
+	if r.cfg.Undo && n.total()-n.undo <= n.free {
+		e.Next = "make room there, put the state directory elsewhere with --state-dir, or give --no-undo and keep no old bytes"
+	}
+	return e
+}
+
+// placeOf is where the file of an action lies or will lie.
+func (r *run) placeOf(a plan.Action) string {
+	mount := target.Mount(a.Path)
+	for _, link := range r.plan.Actions {
+		if link.Kind != plan.MakeLink {
+			break // links come first
+		}
+		if link.Path == mount || link.Path == a.Path {
+			return link.Link
 		}
 	}
-	folders := map[string]bool{}
-	for _, a := range r.plan.Actions {
-		path := filepath.Join(root, filepath.FromSlash(a.Path))
-		folders[filepath.Dir(path)] = true
-		if a.Kind == plan.MakeDir || a.Kind == plan.MakeLink || a.Kind == plan.SetAside || a.Kind == plan.RemoveDir {
-			continue
-		}
-		info, err := os.Lstat(path)
-		switch {
-		case err != nil:
-		case !info.Mode().IsRegular():
-			return &PreflightError{Check: CheckPermission, Side: Target, Path: path,
-				Found: fmt.Sprintf("%s is not a regular file (%s), but is one at the source", path, info.Mode().Type()),
-				Want:  "the same kind of file on both sides", Next: "put a plain file in its place, or leave it as it is with --keep"}
-		case unix.Access(path, unix.W_OK) != nil:
-			note(path)
-		}
+	return filepath.Join(r.cfg.Target.Path(), filepath.FromSlash(path.Dir(a.Path)))
+}
+
+// at finds the file system of a directory, which need not exist yet.
+func (rm *room) at(dir string) (*need, error) {
+	if n, known := rm.byDir[dir]; known {
+		return n, nil
 	}
-	for folder := range folders {
-		if _, err := os.Stat(folder); err == nil && unix.Access(folder, unix.W_OK|unix.X_OK) != nil {
-			note(folder)
-		}
+	there := dir
+	for ; there != "/" && !exists(there); there = filepath.Dir(there) {
 	}
-	if closed == 0 {
-		return nil
+	space, err := target.SpaceOf(there)
+	if err != nil {
+		return nil, fmt.Errorf("free space: %w", err)
 	}
-	return &PreflightError{Check: CheckPermission, Side: Target, Path: first,
-		Found: fmt.Sprintf("%d files or directories of the plan cannot be written, such as %s", closed, first),
-		Want:  "a data directory that belongs to this user, with files that can be written",
-		Next:  "run as the owner of the data directory, and chmod u+w what is read-only"}
+	n := rm.byDevice[space.Device]
+	if n == nil {
+		n = &need{dir: there, free: space.Free}
+		rm.byDevice[space.Device] = n
+	}
+	rm.byDir[dir] = n
+	return n, nil
+}
+
+func (rm *room) sorted() []*need {
+	var all []*need
+	for _, n := range rm.byDevice {
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b *need) int { return strings.Compare(a.dir, b.dir) })
+	return all
+}
+
+// checkOwner refuses a target of another user, on which no server of this user
+// would start.
+func (r *run) checkOwner() error {
+	info, err := os.Stat(r.cfg.Target.Path())
+	if err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	if owner, known := ownerOf(info); known && owner != os.Geteuid() {
+		return &PreflightError{Check: CheckUser, Side: Target, Path: r.cfg.Target.Path(),
+			Found: fmt.Sprintf("the data directory belongs to user id %d, this process runs as %d", owner, os.Geteuid()),
+			Want:  "the user that starts the server", Next: "run as that user, for example with sudo -u postgres"}
+	}
+	return nil
 }

@@ -35,6 +35,8 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		{PhaseIndex, r.gatherHinted},
 		{PhasePlan, r.checkEvidence},
 		{PhasePlan, r.decide},
+		{PhasePlan, r.checkWritable},
+		{PhasePlan, r.checkRoom},
 		{PhasePlan, r.checkPlan},
 		{PhaseStage, r.lock},
 		{PhaseStage, r.stageWAL},
