@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"path/filepath"
 
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
@@ -55,7 +56,19 @@ func (r *run) makeDir(a plan.Action) error {
 	if err := os.MkdirAll(a.Link, r.target.DirMode()); err != nil {
 		return fmt.Errorf("target: directory of new tablespace: %w", err)
 	}
+	if err := syncDir(filepath.Dir(a.Link)); err != nil {
+		return fmt.Errorf("target: directory of new tablespace: %w", err)
+	}
 	return r.edit.Symlink(a.Link, a.Path)
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close() // read only
+	return d.Sync()
 }
 
 // copyAll fetches all that comes from the source in one stream and writes what

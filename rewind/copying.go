@@ -98,6 +98,11 @@ func (c *copying) open(a *plan.Action) error {
 // write saves and writes the pieces of a chunk that differ from what is there.
 func (c *copying) write(chunk source.Chunk) error {
 	r := c.run
+	if r.resumed != nil {
+		// What is equal may be our own work, which never reached the disk.
+		r.result.Written.ToTarget += int64(len(chunk.Data))
+		return r.edit.WriteAt(chunk.Path, chunk.Offset, chunk.Data)
+	}
 	old, err := c.read(chunk.Path, chunk.Offset, len(chunk.Data))
 	if err != nil {
 		return err
