@@ -58,6 +58,10 @@ func exitHelp() string {
 // that the user asked to fail on.
 var errFindings = errors.New("findings at or above --fail-on")
 
+// errNeedsPerson ends a command whose report, printed already, says that only a
+// person can go on.
+var errNeedsPerson = errors.New("needs a person")
+
 // usageError is a command line that makes no sense.
 type usageError struct{ err error }
 
@@ -115,7 +119,7 @@ func statusOf(err error) status {
 		return statusUsage
 	case errors.Is(err, source.ErrTransient), errors.Is(err, source.ErrTimeLimit):
 		return statusTransient
-	case rewind.IsRefusal(err), errors.As(err, &refused), errors.As(err, &grants), errors.Is(err, source.ErrRunning):
+	case errors.Is(err, errNeedsPerson), rewind.IsRefusal(err), errors.As(err, &refused), errors.As(err, &grants), errors.Is(err, source.ErrRunning):
 		return statusRefused
 	}
 	return statusError
@@ -160,7 +164,7 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error, format 
 		err = cancelled
 	}
 	code := statusOf(err)
-	if err == nil || errors.Is(err, errFindings) {
+	if err == nil || errors.Is(err, errFindings) || errors.Is(err, errNeedsPerson) {
 		return int(code)
 	}
 	report := errorReport{Schema: "forkpoint/error/1", Status: code, Message: err.Error(), Hint: hintOf(err)}

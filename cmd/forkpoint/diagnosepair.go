@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"forkpoint/blockmap"
+	"forkpoint/reports"
+	"forkpoint/rewind"
+	"forkpoint/rewind/source"
+	"forkpoint/walinspect/lineage"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
+)
+
+// diagnosing puts the findings of an examination into a report.
+type diagnosing struct {
+	ends *ends
+	opts diagnoseOptions
+	exam *rewind.Examination
+	d    *reports.Diagnosis
+}
+
+func (g *diagnosing) fact(format string, args ...any) {
+	g.d.Facts = append(g.d.Facts, fmt.Sprintf(format, args...))
+}
+
+func (g *diagnosing) infer(format string, args ...any) {
+	g.d.Inferences = append(g.d.Inferences, fmt.Sprintf(format, args...))
+}
+
+func (g *diagnosing) run(ctx context.Context) error {
+	g.nodes()
+	needed := g.exam.Needed
+	if g.exam.Parted {
+		g.d.Histories = reports.PairHistories(g.exam.Target.Path, g.exam.Source.Path)
+		if g.exam.Fork.Same() {
+			if err := g.sameTimeline(ctx); err != nil {
+				return err
+			}
+		} else {
+			g.forked()
+		}
+	}
+	if err := g.sought(ctx); err != nil {
+		return err
+	}
+	if err := g.segments(ctx); err != nil {
+		return err
+	}
+	var problems []reports.Problem
+	for _, p := range g.exam.Problems {
+		problem := problemOf(p)
+		switch {
+		case g.d.Verdict != "" && p.Check == rewind.CheckSameBranch:
+			continue // said better by the comparison
+		case p.Check == rewind.CheckSystem:
+			g.d.Verdict = reports.RemedyOther
+			g.d.Reason = "The two have different system identifiers: they did not come from one initdb, and nothing can bring them together but a new base backup."
+		}
+		problems = append(problems, problem)
+		needed = needed || p.Check == rewind.CheckCheckpoint || p.Check == rewind.CheckCoverage
+	}
+	g.nowhere(&problems)
+	g.d.Judge(problems, needed)
+	g.conclude()
+	return nil
+}
+
+// nodes describes both sides.
+func (g *diagnosing) nodes() {
+	x, e := g.exam, g.ends
+	g.d.Target = nodeFacts(e.target.Path(), "data directory", x.Target)
+	g.d.Source = nodeFacts(e.source.String(), e.source.Kind().String(), x.Source)
+	g.d.Source.InRecovery = x.InRecovery
+	if x.SourceEnd.LSN.Valid() {
+		g.d.Source.Reached = x.SourceEnd.LSN
+	}
+	if x.TargetEnd.Valid() {
+		g.d.Target.Reached, g.d.TargetEnd = x.TargetEnd, x.TargetEnd
+	}
+	if pid, running := e.target.Running(); running {
+		g.fact("A server with process %d is running in %s.", pid, e.target.Path())
+	}
+	s := x.Source
+	if s.Control != nil && s.Timeline > s.Control.CheckpointCopy.Timeline {
+		g.fact("The source's latest checkpoint is of timeline %d; the source itself is on timeline %d.", s.Control.CheckpointCopy.Timeline, s.Timeline)
+		g.infer("It was promoted and has not come to its first checkpoint. pg_rewind of 15 and older goes by the checkpoint alone: it may say \"no rewind required\" until CHECKPOINT was run there. forkpoint goes by the true timeline.")
+	}
+	if t := x.Target; t.Control != nil {
+		switch t.Control.State {
+		case pgcontrol.ShutDown:
+			g.fact("The target was shut down cleanly as a primary.")
+		case pgcontrol.ShutDownInRecovery:
+			g.fact("The target was shut down cleanly as a standby.")
+		default:
+			g.fact("The target's control file says %q: it was not shut down cleanly. Its log tells where it ended; no crash recovery is needed before a rewind.", t.Control.State)
+		}
+		g.fact("Hints are logged on the target today: %t (checksums %d, wal_log_hints %t); checksums of the source: %s.", t.Control.HintsLogged(), t.Control.DataChecksums, t.Control.WALLogHints, checksumsOf(s))
+	}
+	for _, note := range x.Notes {
+		g.fact("%s.", strings.ToUpper(note[:1])+note[1:])
+	}
+}
+
+func checksumsOf(s rewind.Seen) string {
+	if s.Control == nil {
+		return "unknown"
+	}
+	return fmt.Sprint(s.Control.DataChecksums)
+}
+
+func nodeFacts(name, kind string, s rewind.Seen) reports.DiagnosedNode {
+	n := reports.DiagnosedNode{Name: name, Kind: kind, Timeline: s.Timeline, Path: s.Path}
+	if c := s.Control; c != nil {
+		n.SystemID, n.Major, n.State, n.ControlTimeline = c.SystemID, c.Major, c.State.String(), c.CheckpointCopy.Timeline
+		n.Reached = max(c.Checkpoint, c.MinRecoveryPoint)
+		n.InRecovery = c.State == pgcontrol.InArchiveRecovery || c.State == pgcontrol.ShutDownInRecovery
+	}
+	return n
+}
+
+// forked tells of a fork that the histories know.
+func (g *diagnosing) forked() {
+	x := g.exam
+	f := x.Fork
+	g.d.Fork = &reports.Fork{LSN: f.LSN, Timeline: f.Timeline, Target: f.Target, Source: f.Source}
+	g.fact("By their histories the two parted at %s on timeline %d.", f.LSN, f.Timeline)
+	if f.Target == f.Source {
+		g.infer("Both went on under the number %d though they parted: two promotions picked one timeline number. They must never share an archive.", f.Target)
+	}
+	if !x.TargetEnd.Valid() {
+		return
+	}
+	if !x.Needed {
+		g.fact("The target's log ends at %s, not past the fork.", x.TargetEnd)
+		g.d.Reason = fmt.Sprintf("The target stopped before the fork, so nothing on it is missing at the source. Started as a standby it will follow to timeline %d at %s.", x.Source.Timeline, f.LSN)
+		return
+	}
+	g.fact("The target's log ends at %s, %d bytes past the fork.", x.TargetEnd, x.TargetEnd-f.LSN)
+	g.infer("Started as a standby of the source as it is, the target would end with \"requested timeline %d is not a child of this server's history\" or \"new timeline %d forked off current database system timeline %d before current recovery point\".", x.Source.Timeline, x.Source.Timeline, x.Target.Timeline)
+	if c := x.Common; c.LSN.Valid() {
+		g.d.Checkpoint, g.d.Redo = c.LSN, x.Label.Redo
+		g.fact("The last checkpoint that both share is at %s; replay would start at %s.", c.LSN, x.Label.Redo)
+		g.fact("%d changes of settings are logged in the used range; hints and full_page_writes were checked in all of it.", x.Events)
+	}
+	if x.Plan != nil {
+		g.d.Copied = x.Plan.Totals.Copied
+		g.fact("A rewind would copy %d bytes.", x.Plan.Totals.Copied)
+	}
+}
+
+// sameTimeline compares the logs, where histories cannot tell.
+func (g *diagnosing) sameTimeline(ctx context.Context) error {
+	x, e := g.exam, g.ends
+	g.fact("Both are on timeline %d and their histories are the same.", x.Target.Timeline)
+	c, fork, err := rewind.CompareSame(ctx, e.ownWAL(), e.source, geometryOf(e.targetControl), x.Target.Path, g.digests())
+	if err != nil {
+		return fmt.Errorf("compare the WAL of both: %w", err)
+	}
+	g.d.Comparison = c
+	switch {
+	case c.Segments == 0:
+		g.fact("They have no WAL segment in common that could be compared.")
+		if len(x.Problems) == 0 {
+			g.d.Verdict, g.d.Reason = reports.RemedyNothing, "By histories and positions the target is part of the source's past. The WAL itself could not be compared: name an archive with --archive to be sure."
+		}
+	case fork != nil:
+		g.d.Fork = &reports.Fork{LSN: fork.LSN, Timeline: fork.Timeline, Target: fork.Target, Source: fork.Source}
+		g.parted(c)
+	case c.Unsure != "":
+		g.d.Verdict, g.d.Reason = reports.RemedyPerson, fmt.Sprintf("The logs are the same up to %s, and could not be compared further: %s.", c.Alike, c.Unsure)
+	case x.TargetEnd > c.Alike || c.A.Record:
+		g.fact("All records from %s to %s are the same on both sides; there the source's log ends, and the target's goes on.", c.From, c.Alike)
+		g.d.Verdict = reports.RemedyPerson
+		g.d.Reason = "The target has everything that the source has, and more. Whoever is made the survivor decides whether that is lost: if the source is a standby that lags behind, let it catch up from the target."
+	default:
+		g.fact("All records from %s to %s are the same on both sides; there the target's log ends.", c.From, c.Alike)
+		g.d.Verdict, g.d.Reason = reports.RemedyNothing, "The target's log is a part of the source's: it can go on as a standby of the source."
+	}
+	return nil
+}
+
+// parted tells of two logs under one number that differ.
+func (g *diagnosing) parted(c *lineage.Comparison) {
+	g.fact("The first record that differs is at %s: on the target %s, at the source %s.", c.At, markWords(c.A), markWords(c.B))
+	g.infer("Two servers wrote under timeline %d. pg_rewind says \"no rewind required\" here, and a standby would go on with other data or stop at \"incorrect prev-link\".", c.Tli)
+	where := fmt.Sprintf("at %s", c.Fork)
+	if c.Earlier {
+		where = fmt.Sprintf("at or before %s; the segments before it are not on both sides", c.Fork)
+	}
+	g.d.Verdict = reports.RemedyPerson
+	g.d.Reason = fmt.Sprintf("The two share the number %d but not the log: they parted %s. Decide which one survives; what the other wrote since is only there. The histories give no fork to rewind to.", c.Tli, where)
+	g.d.Findings.Add(reports.Finding{Code: "same-timeline-other-log", Severity: reports.Damage, Timeline: c.Tli, LSN: c.At,
+		Title:  fmt.Sprintf("two logs under timeline %d", c.Tli),
+		Detail: fmt.Sprintf("Alike to %s. Then the target has %s, the source %s.", c.Alike, markWords(c.A), markWords(c.B)),
+		Hint:   "keep both nodes and their WAL apart until the survivor is chosen; forkpoint diagnose with both as nodes says what each choice loses"})
+}
+
+func markWords(m lineage.Mark) string {
+	if !m.Record {
+		return "no further record"
+	}
+	return fmt.Sprintf("a %s record of %d bytes, transaction %d, checksum %08X", m.Rmgr, m.Length, m.XID, m.CRC)
+}
+
+// digests asks the catalog for segments of the target whose files are gone.
+func (g *diagnosing) digests() lineage.Digests {
+	c := g.ends.targetControl
+	return func(ctx context.Context, tli pg.TimelineID, n uint64) ([][32]byte, error) {
+		variants, err := g.ends.catalog.Variants(ctx, blockmap.SegmentKey{SystemID: c.SystemID, SegmentSize: c.SegmentSize, Name: pg.SegmentName{Timeline: tli, Number: n}})
+		var list [][32]byte
+		for _, v := range variants {
+			list = append(list, v.Digest)
+		}
+		return list, err
+	}
+}
+
+// conclude adds the commands.
+func (g *diagnosing) conclude() {
+	d, e := g.d, g.ends
+	from := "--source-pgdata " + shellWord(g.opts.ends.sourceDir)
+	if g.opts.ends.sourceServer != "" {
+		from = "--source-server " + shellWord(g.opts.ends.sourceServer)
+	}
+	for _, archive := range g.opts.ends.archives {
+		from += " --archive " + shellWord(archive)
+	}
+	rewindCommand := fmt.Sprintf("forkpoint rewind -D %s %s", shellWord(e.target.Path()), from)
+	if e.source.Kind() == source.Live {
+		rewindCommand += " -R"
+	}
+	switch d.Verdict {
+	case reports.RemedyRewind, reports.RemedyRewindAfter:
+		if d.Reason == "" {
+			d.Reason = fmt.Sprintf("The target has %d bytes of log past the fork at %s that the source has not; they are lost by a rewind. See them first with forkpoint report.", d.TargetEnd-d.Fork.LSN, d.Fork.LSN)
+		}
+		d.Next = append(d.Next, g.cures()...)
+		d.Next = append(d.Next, "forkpoint report --target-pgdata "+shellWord(e.target.Path())+" "+from, rewindCommand)
+	case reports.RemedyFollow, reports.RemedyNothing:
+		if d.Reason == "" {
+			d.Reason = "The target holds nothing that the source has not."
+		}
+		if _, running := e.target.Running(); !running {
+			d.Next = append(d.Next, rewindCommand+"   # writes the standby's settings only", "pg_ctl start -D "+shellWord(e.target.Path()))
+		}
+	case reports.RemedyPerson:
+		d.Next = append(d.Next, g.cures()...)
+	}
+}
+
+// cures are the commands for what must be put right.
+func (g *diagnosing) cures() []string {
+	var list []string
+	for _, p := range g.exam.Problems {
+		switch p.Check {
+		case rewind.CheckRunning:
+			list = append(list, "pg_ctl stop -m fast -D "+shellWord(g.ends.target.Path()))
+		case rewind.CheckHistory:
+			node := g.ends.target.Path()
+			tli := g.exam.Target.Timeline
+			if p.Side == rewind.Source {
+				tli, node = g.exam.Source.Timeline, g.opts.ends.sourceDir
+			}
+			if node != "" {
+				list = append(list, fmt.Sprintf("forkpoint history repair %d %s", tli, strings.Join(append([]string{shellWord(node)}, g.opts.ends.archives...), " ")))
+			}
+		}
+	}
+	return slices.Compact(list)
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n'\"\\$&|;<>()*?`#~!{}[]") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
