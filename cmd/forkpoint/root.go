@@ -58,8 +58,8 @@ func newRootCommand(app *app) *cobra.Command {
 	cobra.AddTemplateFunc("exitStatuses", exitHelp)
 	cobra.AddTemplateFunc("flagUsages", flagUsages)
 	for _, cmd := range []*cobra.Command{
-		newInspectCommand(app), newIndexCommand(app), newHistoryCommand(app), newDiagnoseCommand(app),
-		newReportCommand(app), newRewindCommand(app), newVerifyCommand(app), newEvidenceCommand(app), newVersionCommand(app), newManCommand(app),
+		newInspectCommand(app), newIndexCommand(app), newHistoryCommand(app), newDiagnoseCommand(app), newExplainCommand(app),
+		newDiffCommand(app), newReportCommand(app), newRewindCommand(app), newVerifyCommand(app), newEvidenceCommand(app), newVersionCommand(app), newManCommand(app),
 	} {
 		cmd.Flags().SortFlags = false
 		root.AddCommand(cmd)
