@@ -118,7 +118,7 @@ func (d *differ) evidence(ctx context.Context) (found compare.Evidence, err erro
 		case reachedA > reachedB:
 			found.A, err = d.read(ctx, walA, d.pathA, reports.ReasonTarget, pg.Span{From: common, To: pg.MaxLSN})
 		case reachedB > reachedA:
-			found.B, err = d.read(ctx, walB, d.pathB, reports.ReasonSource, pg.Span{From: common, To: pg.MaxLSN})
+			found.B, err = d.read(ctx, walB, d.pathB, reports.ReasonSource, pg.Span{From: common, To: d.endOfB()})
 		}
 		return found, err
 	}
@@ -128,18 +128,30 @@ func (d *differ) evidence(ctx context.Context) (found compare.Evidence, err erro
 	if found.A, err = d.read(ctx, walA, d.pathA, reports.ReasonTarget, pg.Span{From: d.fork.LSN, To: pg.MaxLSN}); err != nil {
 		return found, err
 	}
-	found.B, err = d.read(ctx, walB, d.pathB, reports.ReasonSource, pg.Span{From: d.fork.LSN, To: pg.MaxLSN})
+	found.B, err = d.read(ctx, walB, d.pathB, reports.ReasonSource, pg.Span{From: d.fork.LSN, To: d.endOfB()})
 	return found, err
 }
 
-// sourceLog is where B's log may lie. A standby has the log of the server that
-// it follows, so A's own folder comes last.
+// sourceLog is where B's log may lie: with B itself, in an archive, and in A's
+// own folder, for a standby has the log of the server that it follows.
 func (d *differ) sourceLog() segment.Source {
-	own := d.ends.folder(d.ends.target)
+	var places []segment.Source
 	if wal := d.ends.sourceWAL(); wal != nil {
-		return segment.NewChain(wal, own)
+		places = append(places, wal)
 	}
-	return own
+	if d.ends.source.Kind() == source.Live {
+		places = append(places, liveWAL{d.ends.source})
+	}
+	return segment.NewChain(append(places, d.ends.folder(d.ends.target))...)
+}
+
+// endOfB is where B's log is read to. That of a running server ends where it
+// says, in a directory where the files say.
+func (d *differ) endOfB() pg.LSN {
+	if d.ends.source.Kind() == source.Live {
+		return d.result.B.Reached
+	}
+	return pg.MaxLSN
 }
 
 func (d *differ) read(ctx context.Context, wal segment.Source, path timeline.Path, reason reports.Reason, span pg.Span) (*blockmap.Map, error) {

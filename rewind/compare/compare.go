@@ -9,7 +9,9 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 
 	"forkpoint/blockmap"
@@ -47,6 +49,9 @@ func Run(ctx context.Context, in Input, into *reports.Comparison) error {
 	for _, f := range c.open {
 		f.close()
 	}
+	for i := 0; err == nil && i < len(c.unsure); i++ {
+		err = c.lookAt(ctx, c.unsure[i])
+	}
 	if err != nil {
 		return fmt.Errorf("compare files: %w", err)
 	}
@@ -59,6 +64,7 @@ type comparer struct {
 	into        *reports.Comparison
 	unlogged    map[pg.RelFileLocator]bool // relations with an init fork
 	open        map[string]*openFile       // asked for and not delivered to the end
+	unsure      []reports.FileDifference   // on one side only and unexplained so far
 	buf         []byte
 	done, total int64
 }
@@ -181,7 +187,44 @@ func (c *comparer) oneSided(p plan.Pair) {
 		}
 		addBlock(d.Blocks, reason, b)
 	}
+	if !d.Blocks[reports.ReasonUnexplained].Empty() {
+		c.unsure = append(c.unsure, d)
+		return
+	}
 	c.into.Add(d)
+}
+
+// lookAt reads a file that one side alone has, to see whether its blocks hold
+// anything: a server adds pages, and makes a visibility map, before it logs
+// what goes there.
+func (c *comparer) lookAt(ctx context.Context, d reports.FileDifference) error {
+	read := func(ctx context.Context, path string) ([]byte, error) { return c.in.A.ReadFile(path) }
+	if d.Only == "b" {
+		read = c.in.B.ReadFile
+	}
+	content, err := read(ctx, d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.Blocks, d.Reason, d.Detail = nil, reports.ReasonPending, "vanished while files were compared"
+		c.into.Add(d)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	open := d.Blocks[reports.ReasonUnexplained]
+	first, _ := pg.ParseRelPath(d.Path, c.in.A.VersionDir())
+	for b := range open.Clone().All() {
+		at := int(b-pg.BlockNumber(first.Segment*c.in.BlocksPerFile)) * c.in.BlockSize
+		if at >= len(content) || unused(d.Relation.Fork, content[at:min(at+c.in.BlockSize, len(content))]) {
+			open.RemoveSet(blockmap.NewSet(b))
+			addBlock(d.Blocks, reports.ReasonNotLogged, b)
+		}
+	}
+	if open.Empty() {
+		delete(d.Blocks, reports.ReasonUnexplained)
+	}
+	c.into.Add(d)
+	return nil
 }
 
 func addBlock(sets map[reports.Reason]*blockmap.Set, reason reports.Reason, b pg.BlockNumber) {

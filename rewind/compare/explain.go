@@ -90,7 +90,7 @@ func (c *comparer) judge(tag pg.BlockTag, a, b []byte) reports.Reason {
 	if tag.Fork == pg.FSMFork || tag.Fork != pg.InitFork && c.unlogged[tag.RelFileLocator] {
 		return reports.ReasonNotLogged
 	}
-	if unused(a) && unused(b) {
+	if unused(tag.Fork, a) && unused(tag.Fork, b) {
 		return reports.ReasonNotLogged
 	}
 	if a != nil && b != nil {
@@ -109,10 +109,27 @@ func (c *comparer) judge(tag pg.BlockTag, a, b []byte) reports.Reason {
 			}
 		}
 	}
-	return c.in.Evidence.because(tag, c.in.BlockSize)
+	reason := c.in.Evidence.because(tag, c.in.BlockSize)
+	if reason == reports.ReasonUnexplained && tag.Fork == pg.VMFork && (unused(tag.Fork, a) || unused(tag.Fork, b)) {
+		// An image leaves out the hole of a page, and that is where a visibility
+		// map has its bits: a database that was made from a template through the
+		// log (RelationCopyStorageUsingBuffer) has empty maps on a standby.
+		return reports.ReasonNotLogged
+	}
+	return reason
 }
 
-func unused(page []byte) bool { return page == nil || bufpage.Empties(page) }
+// unused tells whether a page says no more than one that is not there. Pages of
+// the visibility map have their bits where others have a hole.
+func unused(fork pg.ForkNumber, page []byte) bool {
+	switch {
+	case page == nil:
+		return true
+	case fork == pg.VMFork:
+		return len(page) < bufpage.HeaderSize || bufpage.Zero(page[bufpage.HeaderSize:])
+	}
+	return bufpage.Empties(page)
+}
 
 func broken(page []byte, block pg.BlockNumber) bool {
 	return page != nil && bufpage.Verify(page, block) != nil
