@@ -3,6 +3,7 @@ package target
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -40,7 +41,7 @@ func (e *BusyError) Hint() string {
 
 // acquire locks the directory and writes postmaster.pid.
 func (t *Target) acquire() error {
-	lock, err := t.fs.Lock(t.dir)
+	lock, err := t.lockDir()
 	switch {
 	case errors.Is(err, ErrLocked):
 		return &BusyError{Dir: t.dir, PID: t.holder()}
@@ -49,6 +50,25 @@ func (t *Target) acquire() error {
 	}
 	t.lock = lock
 	return t.writeLockFile()
+}
+
+// The kernel may take a moment to end the lock of a process that was killed.
+const (
+	lockTries = 40
+	lockPause = 50 * time.Millisecond
+)
+
+// lockDir takes the lock. As long as its holder is dead it is tried again.
+func (t *Target) lockDir() (io.Closer, error) {
+	pause := time.NewTicker(lockPause)
+	defer pause.Stop()
+	for try := 0; ; try++ {
+		lock, err := t.fs.Lock(t.dir)
+		if !errors.Is(err, ErrLocked) || try == lockTries || alive(t.holder()) {
+			return lock, err
+		}
+		<-pause.C
+	}
 }
 
 // holder is the process in the lock file, 0 if there is none to be read.
