@@ -61,7 +61,13 @@ func (g *diagnosing) run(ctx context.Context) error {
 			g.d.Reason = "The two have different system identifiers: they did not come from one initdb, and nothing can bring them together but a new base backup."
 		}
 		problems = append(problems, problem)
-		needed = needed || p.Check == rewind.CheckCheckpoint || p.Check == rewind.CheckCoverage
+	}
+	// Where a check failed before it was known whether a rewind is needed, the
+	// target may need one for all that is known.
+	undecided := len(problems) > 0 && g.d.Verdict == "" && g.exam.Why == "" && !needed
+	needed = needed || undecided
+	if undecided {
+		g.d.Reason = "What must be put right first also keeps from telling how much the target holds that the source has not."
 	}
 	g.nowhere(&problems)
 	g.d.Judge(problems, needed)
@@ -244,9 +250,15 @@ func (g *diagnosing) conclude() {
 		if d.Reason == "" {
 			d.Reason = "The target holds nothing that the source has not."
 		}
-		if _, running := e.target.Running(); !running {
-			d.Next = append(d.Next, rewindCommand+"   # writes the standby's settings only", "pg_ctl start -D "+shellWord(e.target.Path()))
+		if _, running := e.target.Running(); running {
+			break
 		}
+		if e.source.Kind() == source.Live {
+			d.Next = append(d.Next, rewindCommand+"   # writes standby.signal and primary_conninfo, nothing else")
+		} else {
+			d.Next = append(d.Next, "touch "+shellWord(e.target.Path()+"/standby.signal")+"   # and set primary_conninfo to the source")
+		}
+		d.Next = append(d.Next, "pg_ctl start -D "+shellWord(e.target.Path()))
 	case reports.RemedyPerson:
 		d.Next = append(d.Next, g.cures()...)
 	}

@@ -134,7 +134,7 @@ func (g *diagnosing) places(ctx context.Context, h *heldBy, name string, tli pg.
 			where = append(where, "archive "+h.names[i])
 		}
 	}
-	if replay {
+	if replay || len(where) > 0 {
 		return where
 	}
 	c := g.ends.targetControl

@@ -57,7 +57,7 @@ type Comparison struct {
 type Mark struct {
 	LSN    pg.LSN                `json:"lsn,omitzero"` // start of the record, or end of the log
 	Record bool                  `json:"record"`       // there is one
-	Rmgr   pg.RmgrID             `json:"rmgr"`
+	Rmgr   string                `json:"rmgr,omitempty"`
 	Info   uint8                 `json:"info"`
 	XID    pg.XID                `json:"xid,omitempty"`
 	Length uint32                `json:"length,omitempty"`
@@ -253,7 +253,7 @@ func mark(r *walinspect.Reader, has bool, pages *segment.Pages) Mark {
 	}
 	if has {
 		rec := r.Record()
-		m.LSN, m.Rmgr, m.Info, m.XID, m.Length, m.CRC = rec.LSN, rec.Rmgr, rec.Info, rec.XID, rec.TotalLen, rec.CRC
+		m.LSN, m.Rmgr, m.Info, m.XID, m.Length, m.CRC = rec.LSN, rec.Rmgr.String(), rec.Info, rec.XID, rec.TotalLen, rec.CRC
 		return m
 	}
 	m.LSN, m.Stop = r.Stop().LSN, r.Stop().Reason
