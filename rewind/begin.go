@@ -31,8 +31,11 @@ func (r *run) lock(context.Context) error {
 	return nil
 }
 
-// openTarget takes the target for this process.
+// openTarget takes the target for this process, if it is not ours already.
 func (r *run) openTarget() error {
+	if r.target != nil {
+		return nil
+	}
 	method := target.SyncFiles
 	switch {
 	case !r.cfg.Sync:
