@@ -53,7 +53,7 @@ func special(page []byte, n int) []byte {
 }
 
 // maskBtree: btree_mask in src/backend/access/nbtree/nbtxlog.c. Up to 13 a
-// deleted page is only marked, and replay empties it.
+// deleted page is only marked, and replay makes it anew, with other flags.
 func maskBtree(page []byte) {
 	const (
 		leaf       = 1 << 0
@@ -69,9 +69,7 @@ func maskBtree(page []byte) {
 	clear(s[14:16]) // vacuum cycle
 	switch {
 	case flags&deleted != 0:
-		h := DecodeHeader(page)
-		clear(page[HeaderSize:h.Special])
-		clear(page[12:16])
+		maskContent(page)
 	case flags&leaf != 0:
 		maskPointers(page)
 	}
