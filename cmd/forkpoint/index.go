@@ -33,6 +33,8 @@ type indexOptions struct {
 	progress bool
 	format   render.Format
 	failOn   reports.Severity
+	follow   bool
+	every    durationFlag
 }
 
 func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
@@ -40,12 +42,14 @@ func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stateDir, "state-dir", "", "`folder` of the catalog (default PGDATA.forkpoint)")
 	fs.IntVarP(&o.jobs, "jobs", "j", 2, "`number` of segments to read at a time")
 	fs.BoolVarP(&o.progress, "progress", "P", false, "show progress where stderr is no terminal")
+	fs.BoolVarP(&o.follow, "follow", "f", false, "go on as the server writes, until a signal ends it")
+	fs.Var(&o.every, "every", "with --follow, read what was written at most this often, as a `time` span")
 	fs.Var(&o.failOn, "fail-on", "exit with status 3 at this `severity` or above: notice, warning or damage")
 	addFormat(fs, &o.format)
 }
 
 func newIndexCommand(app *app) *cobra.Command {
-	opts := indexOptions{format: render.Text, failOn: reports.Damage}
+	opts := indexOptions{format: render.Text, failOn: reports.Damage, every: durationFlag(time.Second)}
 	cmd := &cobra.Command{
 		Use:   "index [flags] PGDATA|ARCHIVE",
 		Short: "Read WAL into the catalog",
@@ -59,9 +63,13 @@ A segment that is in the catalog and has not changed is not read again. Every
 record is verified; a segment that is missing or damaged is a gap in the
 catalog, never a guess. A running server does no harm.
 
+Of a data directory the names of its relations are kept too.
+
 Run it now and then on a primary, at least once per checkpoint interval, and a
-later rewind does not depend on what pg_wal still holds.`,
+later rewind does not depend on what pg_wal still holds. Or let it run beside
+the server with --follow, or have archive_command call "forkpoint index push".`,
 		Example: `  forkpoint index /var/lib/postgresql/15/main
+  forkpoint index --follow /var/lib/postgresql/15/main
   forkpoint index /backup/archive --catalog /var/lib/forkpoint/main.db -j 4`,
 		Args: wantArgs(1, 1, "one data directory or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,10 +77,14 @@ later rewind does not depend on what pg_wal still holds.`,
 			if opts.jobs < 1 {
 				return usagef("--jobs %d: want at least 1", opts.jobs)
 			}
+			if opts.follow {
+				return runFollow(cmd.Context(), app, opts)
+			}
 			return runIndex(cmd.Context(), app, opts)
 		},
 	}
 	opts.addFlags(cmd.Flags())
+	cmd.AddCommand(newPushCommand(app))
 	return cmd
 }
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"forkpoint/blockmap/relname"
+	"forkpoint/reports"
+	"forkpoint/store"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+)
+
+// namesEvery is how often the names of relations are read while following. They
+// are of use when the server is gone, and reading them takes milliseconds.
+const namesEvery = time.Minute
+
+// lookEvery is how long to wait for the folder to change before looking anyway:
+// a file system need not tell of changes.
+const lookEvery = 10 * time.Second
+
+// follower reads what a server writes as it is written.
+type follower struct {
+	app     *app
+	opts    indexOptions
+	catalog *store.Catalog
+	from    map[pg.TimelineID]uint64 // segment to go on with, by timeline
+	report  map[pg.TimelineID]*reports.IndexedTimeline
+	named   time.Time
+}
+
+// runFollow indexes what there is, and again whenever there is more. A signal
+// is how it ends: what was written until then is read, the report shown.
+func runFollow(ctx context.Context, app *app, opts indexOptions) error {
+	place, err := openIndexPlace(ctx, opts.place)
+	if err != nil {
+		return err
+	}
+	if place.pgdata == "" {
+		return usagef("--follow wants the data directory of a server, and %s is none", opts.place)
+	}
+	catalog, err := openCatalog(ctx, app, app.catalogPath(opts.catalog, opts.stateDir, place.pgdata), true)
+	if err != nil {
+		return err
+	}
+	defer catalog.Close() // saves were committed as they were made
+	f := &follower{app: app, opts: opts, catalog: catalog, from: map[pg.TimelineID]uint64{}, report: map[pg.TimelineID]*reports.IndexedTimeline{}}
+	watch, err := watchFolder(filepath.Join(place.pgdata, "pg_wal"))
+	if err != nil {
+		app.log.Info("changes of the folder are not told: looking now and then", "path", opts.place, "err", err)
+	}
+	defer watch.close()
+	for {
+		began := time.Now()
+		if err := f.pass(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		if !f.wait(ctx, began, watch) {
+			break
+		}
+	}
+	// The last pass is not cut short by the signal that asks for it.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err := f.pass(last); err != nil {
+		return err
+	}
+	return f.show(place)
+}
+
+// wait returns when there is something to read, false when there will be no
+// more.
+func (f *follower) wait(ctx context.Context, began time.Time, w *watcher) bool {
+	idle := time.NewTimer(lookEvery)
+	defer idle.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-w.changed:
+	case <-idle.C:
+	}
+	pause := time.NewTimer(time.Until(began.Add(time.Duration(f.opts.every))))
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+		return true
+	}
+}
+
+// pass reads what was written since the pass before, from the segment that was
+// the last then.
+func (f *follower) pass(ctx context.Context) error {
+	place, err := openIndexPlace(ctx, f.opts.place)
+	if err != nil {
+		return err
+	}
+	if err := place.saveHistories(ctx, f.catalog); err != nil {
+		return err
+	}
+	if time.Since(f.named) >= namesEvery {
+		place.saveNames(ctx, f.app, f.catalog)
+		f.named = time.Now()
+	}
+	for _, tli := range place.timelines() {
+		numbers := place.segments[tli]
+		numbers.lowest = max(numbers.lowest, f.from[tli])
+		place.segments[tli] = numbers
+		t, err := place.index(ctx, newIndexer(f.catalog, place.source, place.geometry, 1, nil), tli, nil)
+		if err != nil {
+			return fmt.Errorf("index timeline %d of %s: %w", tli, f.opts.place, err)
+		}
+		if t.Span.To > t.Span.From {
+			f.from[tli] = place.geometry.SegmentSize.Number(t.Span.To - 1)
+		}
+		f.note(t)
+	}
+	return nil
+}
+
+// note adds what a pass did to the report.
+func (f *follower) note(t reports.IndexedTimeline) {
+	sum := f.report[t.Timeline]
+	if sum == nil {
+		f.report[t.Timeline] = &t
+		return
+	}
+	sum.Span.To, sum.End, sum.GoesOnAs = max(sum.Span.To, t.Span.To), t.End, t.GoesOnAs
+	sum.Read += t.Read
+	for _, gap := range t.Gaps {
+		known := false
+		for _, old := range sum.Gaps {
+			known = known || old.Span == gap.Span
+		}
+		if !known {
+			sum.Gaps = append(sum.Gaps, gap)
+		}
+	}
+	f.app.log.Debug("read what was written", "tli", t.Timeline, "lsn", t.Span.To)
+}
+
+func (f *follower) show(place *indexPlace) error {
+	report := &reports.Indexing{Catalog: f.catalog.Path(), Place: f.opts.place, Cluster: place.cluster}
+	for _, tli := range place.timelines() {
+		if t := f.report[tli]; t != nil {
+			report.Timelines = append(report.Timelines, *t)
+		}
+	}
+	report.Judge()
+	if err := f.app.show(f.opts.format, report); err != nil {
+		return err
+	}
+	if report.Worst() >= f.opts.failOn {
+		return errFindings
+	}
+	return nil
+}
+
+// saveNames keeps the names of the relations of a data directory. A catalog is
+// worth having without them, so what goes wrong is only logged.
+func (p *indexPlace) saveNames(ctx context.Context, app *app, catalog *store.Catalog) {
+	if p.pgdata == "" {
+		return
+	}
+	dir, err := datadir.Open(p.pgdata)
+	var names *relname.Names
+	if err == nil {
+		names, err = relname.Offline(ctx, dir)
+	}
+	if err == nil {
+		err = errors.Join(names.Skipped()...)
+		var list []store.RelationName
+		now := time.Now().UTC()
+		for storage, n := range names.All() {
+			if !n.Former {
+				list = append(list, store.RelationName{Storage: storage, Name: n.QualifiedName, Kind: n.Kind.String(), Owner: n.OwnerIs, Seen: now})
+			}
+		}
+		err = errors.Join(err, catalog.SaveNames(ctx, p.geometry.SystemID, list))
+	}
+	if err != nil {
+		app.log.Info("not all names of relations could be kept", "err", err)
+	}
+}
