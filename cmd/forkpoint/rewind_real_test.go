@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,13 +16,7 @@ import (
 // its exit status and what it printed.
 func forkpoint(t *testing.T, args ...string) (status int, output string) {
 	t.Helper()
-	binary := filepath.Join(filepath.Dir(pgtest.Executable(t)), "forkpoint")
-	if _, err := os.Lstat(binary); err != nil {
-		if err := os.Symlink(pgtest.Executable(t), binary); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := pgtest.RunAs(exec.Command(binary, args...))
+	cmd := pgtest.RunAs(exec.Command(programPath(t), args...))
 	out, err := cmd.CombinedOutput()
 	if exit, ok := err.(*exec.ExitError); ok {
 		return exit.ExitCode(), string(out)
@@ -29,6 +25,17 @@ func forkpoint(t *testing.T, args ...string) (status int, output string) {
 		t.Fatal(err)
 	}
 	return 0, string(out)
+}
+
+// programPath is the path of the command, which is this test binary under
+// another name.
+func programPath(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(filepath.Dir(pgtest.Executable(t)), "forkpoint")
+	if err := os.Symlink(pgtest.Executable(t), program); err != nil && !errors.Is(err, fs.ErrExist) {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // mustForkpoint is forkpoint where only status 0 will do.
