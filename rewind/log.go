@@ -8,6 +8,7 @@ import (
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgcontrol"
 )
 
 // blockCheckpoint is the last checkpoint that both sides share.
@@ -53,7 +54,7 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 				Next:  "restore the missing segments into pg_wal or name an archive that has them"}
 		}
 	}
-	s.diverged = s.targetEnd > s.fork.LSN
+	s.diverged = s.targetEnd > s.fork.LSN || !clean && r.cfg.AsRecovered && s.targetEnd == s.fork.LSN
 	return nil
 }
 
@@ -109,13 +110,20 @@ func (r *run) findCheckpoint(ctx context.Context) error {
 	return nil
 }
 
-// adoptRestartpoint starts replay earlier where the source is a standby that
-// has not come to a restartpoint at the common checkpoint yet: its files are
-// only complete from its own redo point on.
+// adoptRestartpoint starts replay earlier where one of the two is a standby
+// that has not come to a restartpoint at the common checkpoint yet. A source's
+// files are only complete from its own redo point on. So are those of a target
+// that crashed in recovery: what it replayed since then may never have reached
+// the disk, and no record after the common checkpoint brings it back.
 func (r *run) adoptRestartpoint() {
-	c := r.sit.source.control
-	if c.CheckpointCopy.Redo < r.sit.label.Redo {
-		r.sit.label = plan.Checkpoint{LSN: c.Checkpoint, Redo: c.CheckpointCopy.Redo, Timeline: c.CheckpointCopy.Timeline}
+	adopt := func(c *pgcontrol.Control) {
+		if c.CheckpointCopy.Redo < r.sit.label.Redo {
+			r.sit.label = plan.Checkpoint{LSN: c.Checkpoint, Redo: c.CheckpointCopy.Redo, Timeline: c.CheckpointCopy.Timeline}
+		}
+	}
+	adopt(r.sit.source.control)
+	if t := r.sit.target.control; !t.State.Clean() {
+		adopt(t)
 	}
 }
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgtest"
+)
+
+func removeFile(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRewindWALRecycled: the target lacks the segment with the last common
+// checkpoint. It may be known from an index, lie in an archive, at the source
+// or behind a restore_command; else its name is in the refusal.
+func TestRewindWALRecycled(t *testing.T) {
+	trapMajors(t, func(t *testing.T, major int) {
+		for _, where := range []string{"index", "archive", "source", "restore command", "restore command elsewhere", "option", "nowhere", "after the fork"} {
+			t.Run(where, func(t *testing.T) {
+				t.Parallel()
+				walRecycled(t, major, where)
+			})
+		}
+	})
+}
+
+func walRecycled(t *testing.T, major int, where string) {
+	pair := pgtest.NewPair(t, trapOptions(major)...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 3000) i")
+	// The checkpoint lies at the beginning of a segment, the fork in a later one.
+	pair.Primary.SwitchWAL()
+	pair.Primary.Checkpoint()
+	checkpoint := pair.Primary.CurrentLSN()
+	pair.Primary.Exec("UPDATE t SET v = 'before' WHERE i % 9 = 0")
+	pair.Primary.SwitchWAL()
+	pair.Primary.Exec("UPDATE t SET v = 'later' WHERE i % 10 = 0")
+	pair.Primary.SwitchWAL()
+	var lost pg.LSN
+	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) {
+		s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 0")
+		if side == "old" {
+			lost = s.SwitchWAL()
+			s.Exec("UPDATE t SET v = 'last' WHERE i % 4 = 1")
+		}
+	})
+	old, size := pair.Old, pair.Old.SegmentSize()
+	first := size.Name(1, size.Number(checkpoint))
+	last := size.Name(1, size.Number(lost-1))
+	missing := []string{first, size.Name(1, size.Number(checkpoint)+1)}
+	if where == "after the fork" {
+		missing = []string{last}
+	}
+	archive := filepath.Join(old.Home(), "archive")
+	if err := os.Mkdir(archive, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--source-server", pair.Primary.ConnString(), "-R"}
+	both, status, want := false, 0, ""
+	command := fmt.Sprintf(`cp "%s/%%f" "%%p"`, archive)
+	switch where {
+	case "index":
+		mustForkpoint(t, "index", old.Dir())
+	case "archive":
+		args = append(args, "--archive", archive)
+	case "restore command":
+		old.Set("restore_command", command)
+		args, both = append(args, "-c"), true
+	case "restore command elsewhere":
+		conf := filepath.Join(old.Home(), "elsewhere.conf")
+		if err := os.WriteFile(conf, []byte("restore_command = '"+command+"'\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args, both = append(args, "-c", "--config-file="+conf), true
+	case "option":
+		args = append(args, "--restore-command", command)
+	case "nowhere":
+		status, want = 6, first
+	case "after the fork":
+		status, want = 6, last
+	}
+	for _, name := range missing {
+		from := filepath.Join(old.Dir(), "pg_wal", name)
+		b, err := os.ReadFile(from)
+		if err == nil && status == 0 {
+			err = os.WriteFile(filepath.Join(archive, name), b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		removeFile(t, from)
+		// For replay the source has it in "index", "source" and "after the fork".
+		if where == "nowhere" || where == "archive" || where == "option" || both {
+			removeFile(t, filepath.Join(pair.Primary.Dir(), "pg_wal", name))
+		}
+	}
+	if err := pgtest.Own(archive); err != nil {
+		t.Fatal(err)
+	}
+	if status != 0 {
+		before := treeState(t, old.Dir())
+		if out := bothNames[0].run(t, status, old, args...); !strings.Contains(out, want) {
+			t.Errorf("the refusal does not name %s: %s", want, out)
+		}
+		out := bothNames[1].run(t, 1, old, args...)
+		if !strings.Contains(out, fmt.Sprintf("could not open file %q: No such file or directory", filepath.Join(old.Dir(), "pg_wal", missing[len(missing)-1]))) {
+			t.Errorf("Patroni, which goes backwards, would not know what to fetch: %s", out)
+		}
+		if got := changedFiles(before, treeState(t, old.Dir())); len(got) > 0 {
+			t.Errorf("the refused run changed %q", got)
+		}
+		return
+	}
+	if both {
+		bothNames[1].run(t, 0, old, append(args, "--dry-run")...)
+	}
+	rewound(t, pair, args[3:]...)
+}
+
+// TestRewindCrashes: the target was killed under load, with stale files lying
+// about.
+func TestRewindCrashes(t *testing.T) {
+	pgtest.EachMajor(t, func(t *testing.T, major int) {
+		t.Parallel()
+		pair := pgtest.NewPair(t, trapOptions(major)...)
+		pair.Primary.Exec("CREATE TABLE t (i int PRIMARY KEY, v text)", "INSERT INTO t SELECT i, 'shared' FROM generate_series(1, 5000) i", "CHECKPOINT",
+			"UPDATE t SET v = 'before' WHERE i % 7 = 0")
+		pair.Primary.WaitCaughtUp(pair.Standby)
+		pair.Split()
+		pair.Primary.Exec("UPDATE t SET v = 'new' WHERE i % 3 = 0", "VACUUM t")
+		load := make(chan error, 2)
+		for n := range 2 {
+			go func() {
+				var err error
+				for i := 0; err == nil; i++ {
+					err = pair.Old.TryExecIn("postgres", fmt.Sprintf("UPDATE t SET v = 'load %d' WHERE i %% 20 = %d", i, n),
+						fmt.Sprintf("CREATE TABLE load_%d_%d AS SELECT i FROM generate_series(1, 1000) i", n, i), fmt.Sprintf("DROP TABLE IF EXISTS load_%d_%d", n, i-2), "CHECKPOINT")
+				}
+				load <- err // the server went away
+			}()
+		}
+		pair.Old.Await("load", func() (bool, error) {
+			rows, err := pair.Old.TryQueryIn("postgres", "SELECT count(*) FROM pg_class WHERE relname ~ '^load_._[5-9]'")
+			return err == nil && rows[0][0] != "0", err
+		})
+		pair.Old.Stop(pgtest.Kill9)
+		<-load
+		<-load
+		pair.Old.WriteFile("standby.signal", "")
+		pair.Old.WriteFile("postmaster.pid", "999999999\n"+pair.Old.Dir()+"\n1700000000\n5432\n\n\n  0 0\nready   \n")
+		rewound(t, pair)
+	})
+}
+
+// TestRewindCrashedStandby: the target is a standby that was killed before it
+// came to a restartpoint at the last common checkpoint. Pages that it replayed
+// before that checkpoint are only in the log.
+func TestRewindCrashedStandby(t *testing.T) {
+	pgtest.EachMajor(t, func(t *testing.T, major int) {
+		t.Parallel()
+		primary := pgtest.Run(t, trapOptions(major, pgtest.Conf("bgwriter_lru_maxpages", "0"))...)
+		primary.Exec("CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 3000) i")
+		source, target := primary.NewStandby(), primary.NewStandby()
+		source.Start()
+		target.Start()
+		primary.Checkpoint()
+		primary.WaitCaughtUp(target)
+		target.Checkpoint()
+		primary.Exec("UPDATE t SET v = 'only in memory'", "CHECKPOINT", "CREATE TABLE later AS SELECT 1 AS n")
+		primary.WaitCaughtUp(source)
+		source.Stop(pgtest.Fast) // the fork
+		primary.Exec("CREATE TABLE lost AS SELECT 1 AS n")
+		primary.WaitCaughtUp(target)
+		target.Stop(pgtest.Kill9)
+		primary.Stop(pgtest.Fast)
+		source.Start()
+		source.Promote()
+		source.Exec("CREATE TABLE new AS SELECT 1 AS n")
+		rewoundFrom(t, target, source)
+	})
+}
