@@ -70,6 +70,7 @@ type Config struct {
 	Sync              bool
 	SyncFS            bool
 	AllowUnclean      bool // a target that crashed needs no recovery first
+	AsRecovered       bool // a crash right at the fork counts as past it: recovery would have written a checkpoint there
 
 	Log      *slog.Logger
 	Progress func(Progress) // called often; may be nil

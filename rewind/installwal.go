@@ -76,6 +76,10 @@ func (r *run) installWAL(ctx context.Context) error {
 		if err := r.target.Restore(from, "pg_wal/"+name, r.target.FileMode()); err != nil {
 			return fmt.Errorf("target: %w", err)
 		}
+		// It may be the staged file itself, under a second name.
+		if err := r.target.Chmod("pg_wal/"+name, r.target.FileMode()); err != nil {
+			return fmt.Errorf("target: %w", err)
+		}
 		r.result.Written.ToTarget += info.Size()
 	}
 	return nil

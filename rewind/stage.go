@@ -223,13 +223,15 @@ func (r *run) checkReplay(ctx context.Context) error {
 	return nil
 }
 
-// reaches tells whether facts go to a position without a gap. A running server
+// reaches tells whether facts go to a position without a gap: what lies
+// between the last record and the next one is no gap, for a segment that begins
+// after a switch begins with a page header. A running server
 // names the end of what it has inserted, and an idle one may take its time to
 // write the last record out: then the end of what it has written will do, for
 // no page that was read can be newer than that.
 func (r *run) reaches(facts *Facts, end pg.LSN) bool {
 	if len(facts.Gaps) == 0 {
-		return facts.End >= end
+		return r.geometry().RecordStart(facts.End) >= end
 	}
 	size := r.sit.target.control.SegmentSize
 	return r.cfg.Source.Kind() == source.Live && walinspect.StopReason(facts.Stop).EndOfWAL() &&

@@ -102,7 +102,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		Target: e.target, Source: e.source, WAL: e.ownWAL(), StateDir: stateDir("", e.target.Path()),
 		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} },
 		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
-		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
+		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure, AsRecovered: true,
 		Log: p.app.log, Event: p.event, Progress: p.progress.show,
 	}
 	cfg.Evidence = func(ctx context.Context, dir string) error {

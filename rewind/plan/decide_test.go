@@ -146,6 +146,30 @@ func TestDecideFiles(t *testing.T) {
 	}
 }
 
+// TestKeepForkSegment: the segment with the fork in it, or at its beginning,
+// stays where it is asked for and the source has none of that name.
+func TestKeepForkSegment(t *testing.T) {
+	fork, next := "pg_wal/"+testSegment.Name(1, 5), "pg_wal/"+testSegment.Name(1, 6)
+	for _, at := range []pg.LSN{testSegment.Start(5), testSegment.Start(5) + 0x8000} {
+		for _, keep := range []bool{true, false} {
+			in := input(listing(), listing(file(fork, 128), file(next, 128)))
+			in.Fork.LSN, in.SourcePath[0].End, in.SourcePath[1].Begin = at, at, at
+			in.KeepForkSegment = keep
+			p, err := Decide(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			if keep {
+				want = []string{fork}
+			}
+			if diff := cmp.Diff(want, p.KeptWAL); diff != "" {
+				t.Errorf("fork at %s, keep %v: %s", at, keep, diff)
+			}
+		}
+	}
+}
+
 func TestDecideWAL(t *testing.T) {
 	seg := func(tli pg.TimelineID, n uint64) string { return "pg_wal/" + testSegment.Name(tli, n) }
 	mark := func(tli pg.TimelineID, n uint64, state string) string {

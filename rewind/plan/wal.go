@@ -125,11 +125,11 @@ func (d *decider) diverged(n pg.SegmentName) bool {
 	return !slices.Contains(d.in.SourcePath.SegmentTimelines(d.in.WALSegmentSize, n.Number), n.Timeline)
 }
 
-// holdsFork tells whether the fork lies within the segment, on the timeline
-// that both sides share up to it.
+// holdsFork tells whether the fork lies within the segment or at its beginning,
+// on the timeline that both sides share up to it.
 func (d *decider) holdsFork(n pg.SegmentName) bool {
 	span := d.in.WALSegmentSize.Span(n.Number)
-	return n.Timeline == d.in.Fork.Timeline && span.Contains(d.in.Fork.LSN) && span.From < d.in.Fork.LSN
+	return n.Timeline == d.in.Fork.Timeline && span.Contains(d.in.Fork.LSN)
 }
 
 // sharedPast tells whether the segment ends at or before the fork on a
