@@ -35,7 +35,6 @@ const (
 	CheckCoverage    Check = "coverage"
 	CheckReplay      Check = "replay-wal"
 	CheckUnknown     Check = "unknown-record"
-	CheckHintHole    Check = "unlogged-hints"
 	CheckSpace       Check = "free-space"
 	CheckPermission  Check = "permission"
 	CheckTablespace  Check = "tablespace"

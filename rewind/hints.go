@@ -43,10 +43,11 @@ func (r *run) gatherHinted(ctx context.Context) error {
 			s.hinted.XIDs = nil // hints of a server in production are logged
 			return nil
 		}
-		return &PreflightError{Check: CheckHintHole, Side: Target, LSN: s.common.Redo,
-			Found: fmt.Sprintf("it replayed past the fork, and %d transactions that were open at the fork ended after it; the WAL since they began is not at hand", len(s.hinted.XIDs)),
-			Want:  "the WAL since the first record of the oldest of them, to know which pages may carry unlogged hints of their end",
-			Next:  "restore older segments into the target's pg_wal or name an archive that has them"}
+		s.hinted.Blocks, err = r.scanHints(ctx, s.hinted.XIDs)
+		if err == nil {
+			r.note(fmt.Sprintf("%d transactions that were open at the fork ended after it on the target, and the WAL since they began is gone: all its tables were searched for traces of their end", len(s.hinted.XIDs)))
+		}
+		return err
 	}
 	s.hinted.Since = since
 	span := pg.Span{From: since, To: s.fork.LSN}

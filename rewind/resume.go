@@ -29,6 +29,7 @@ type resumed struct {
 	origins []datadir.File    // names that were changed, as they were; sorted
 	absent  map[string]bool   // of these: names that stood for nothing
 	kept    map[string]string // where files are that were set aside, by name
+	hinted  []plan.Action     // of its plan, with blocks that may carry unlogged hints
 }
 
 // findUnfinished looks for the journal of an interrupted run and takes it over.
@@ -105,6 +106,11 @@ func (r *run) takeOver() error {
 		res.origins = append(res.origins, r.fileWas(name, was))
 	}
 	slices.SortFunc(res.origins, func(a, b datadir.File) int { return plan.ComparePaths(a.Path, b.Path) })
+	for _, a := range old.Actions {
+		if a.Why != nil && a.Why.Hinted > 0 && a.Blocks != nil {
+			res.hinted = append(res.hinted, a)
+		}
+	}
 	for name, number := range r.journal.KeptFiles() {
 		if at := r.journal.KeptFile(number); exists(at) {
 			res.kept[name] = at

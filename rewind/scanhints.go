@@ -1,0 +1,119 @@
+package rewind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/bufpage"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+)
+
+// scanRead is how much of a relation file is read at a time, in bytes.
+const scanRead = 1 << 20
+
+// scanHints finds the pages that carry a hint about one of the transactions by
+// looking at all heap pages of the target. It is the way out where the log
+// since those transactions began is gone: slower, and as certain, for a page
+// without such a hint looks as it did at the fork. Of groups of transactions
+// (multixacts) the members are not looked up; a page with any hint about a
+// group is taken, which costs a copy and nothing else.
+func (r *run) scanHints(ctx context.Context, xids []pg.XID) (*blockmap.Map, error) {
+	s := hintScan{run: r, xids: make(map[pg.XID]bool, len(xids)), found: &blockmap.Map{}, buf: make([]byte, scanRead)}
+	for _, x := range xids {
+		s.xids[x] = true
+	}
+	for f, err := range r.targetFiles(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("target: look for hints: %w", err)
+		}
+		if f.Kind != datadir.Regular || f.Rel == nil || f.Rel.Fork != pg.MainFork {
+			continue
+		}
+		if err := s.file(ctx, f); err != nil {
+			return nil, fmt.Errorf("target: look for hints in %s: %w", f.Path, err)
+		}
+	}
+	if r.resumed != nil {
+		s.inherit()
+	}
+	return s.found, nil
+}
+
+type hintScan struct {
+	run   *run
+	xids  map[pg.XID]bool
+	found *blockmap.Map
+	buf   []byte
+}
+
+func (s *hintScan) file(ctx context.Context, f datadir.File) error {
+	file, err := os.Open(filepath.Join(s.run.cfg.Target.Path(), filepath.FromSlash(f.Path)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // an interrupted run has removed it
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close() // read only
+	c := s.run.sit.target.control
+	block, size := pg.BlockNumber(f.Rel.Segment*c.RelSegSize), int(c.BlockSize)
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		n, err := io.ReadFull(file, s.buf[:len(s.buf)/size*size])
+		for page := s.buf[:n]; len(page) >= size; page, block = page[size:], block+1 {
+			if s.hints(page[:size]) {
+				s.found.Touch(pg.BlockTag{RelFork: f.Rel.RelFork, Block: block}, false)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// hints tells whether a heap page says anything about the end of one of the
+// transactions. Pages of indexes and sequences have a special space.
+func (s *hintScan) hints(page []byte) bool {
+	h := bufpage.DecodeHeader(page)
+	if h.New() || h.Check(len(page)) != nil || int(h.Special) != len(page) {
+		return false
+	}
+	for t := range bufpage.Tuples(page) {
+		if s.xids[t.Xmin] && t.Inserted() != bufpage.Unknown {
+			return true
+		}
+		if (t.XmaxIsGroup() || s.xids[t.Xmax]) && t.Deleted() != bufpage.Unknown {
+			return true
+		}
+	}
+	return false
+}
+
+// inherit adds what an interrupted run took for hinted: it may have written
+// half of such a page.
+func (s *hintScan) inherit() {
+	per := pg.BlockNumber(s.run.sit.target.control.RelSegSize)
+	for _, a := range s.run.resumed.hinted {
+		rel, ok := pg.ParseRelPath(a.Path, s.run.cfg.Target.VersionDir())
+		if !ok {
+			continue
+		}
+		for from, to := range a.Blocks.Ranges() {
+			for b := from; b < to; b++ {
+				s.found.Touch(pg.BlockTag{RelFork: rel.RelFork, Block: pg.BlockNumber(rel.Segment)*per + b}, false)
+			}
+		}
+	}
+}
