@@ -19,7 +19,7 @@ func (d *Diagnosis) Document() Document {
 		parts = append(parts, Text(d.Reason))
 	}
 	if len(d.Next) > 0 {
-		parts = append(parts, Text("Next:\n"+strings.Join(d.Next, "\n")))
+		parts = append(parts, Text("Next:"), commands(d.Next))
 	}
 	doc := Document{Sections: []Section{{Parts: parts}}}
 	if len(d.Findings) > 0 {
@@ -36,6 +36,15 @@ func (d *Diagnosis) Document() Document {
 		doc.Sections = append(doc.Sections, Section{"WAL that is needed", []Part{d.segmentTable()}})
 	}
 	return doc
+}
+
+// commands are shown unbroken, to be copied.
+func commands(list []string) Part {
+	var facts Facts
+	for i, c := range list {
+		facts = append(facts, Fact{Name: fmt.Sprint(i + 1), Value: c})
+	}
+	return facts
 }
 
 func bullets(list []string) Part {

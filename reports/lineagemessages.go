@@ -1,9 +1,6 @@
 package reports
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 // Message is something that servers or pg_rewind print when timelines do not
 // fit together.
@@ -55,6 +52,10 @@ func messages() []Message {
 			"The checkpoint of the node is before the fork, but its pages may be newer: the minimum recovery point lies past it.",
 			[]string{"the same as for a checkpoint past the fork, seen by the other check", "the source had not checkpointed when pg_rewind read it"},
 			[]string{runDiagnose, runRewind}),
+		message("behind-recovery-timeline", "server", `highest timeline \S+ of the primary is behind recovery timeline`,
+			"The standby is on a newer timeline than the server that it wants to stream from.",
+			[]string{"the standby was promoted once and is to follow a server that was not", "the history file of a foreign timeline lies in pg_wal or in a shared archive"},
+			[]string{runDiagnose, runValidate}),
 		message("past-fork", "server", `new timeline \S+ forked off current database system timeline \S+ before current recovery point`,
 			"The standby has received or replayed more of the old timeline than the promoted node had.",
 			[]string{"another standby was promoted that was behind this one", "a segment of the old timeline came from the archive before the history file did"},
@@ -143,7 +144,7 @@ func (e *Explanation) Worst() Severity { return None }
 func (e *Explanation) Document() Document {
 	doc := Document{}
 	for _, m := range e.Matches {
-		parts := []Part{Text(m.Means), Text("Printed by " + m.By + ". Known causes:"), bullets(m.Causes), Text("Run:\n" + strings.Join(m.Run, "\n"))}
+		parts := []Part{Text(m.Means), Text("Printed by " + m.By + ". Known causes:"), bullets(m.Causes), Text("Run:"), commands(m.Run)}
 		doc.Sections = append(doc.Sections, Section{m.Code, parts})
 	}
 	if len(e.Matches) == 0 {

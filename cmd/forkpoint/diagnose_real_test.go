@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"forkpoint/reports"
+	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgtest"
 )
 
@@ -80,7 +81,20 @@ func TestDiagnoseForked(t *testing.T) {
 func TestDiagnoseFollow(t *testing.T) {
 	t.Parallel()
 	pair := pgtest.NewPair(t, oracle(t)...)
-	pair.FailOver(pgtest.Fast)
+	pair.Primary.Stop(pgtest.Fast)
+	end := pair.Primary.PgControldata()
+	pair.Standby.Await("the standby to replay the shutdown", func() (bool, error) {
+		replayed := pair.Standby.CurrentLSN()
+		for line := range strings.Lines(end) {
+			if at, found := strings.CutPrefix(line, "Latest checkpoint location:"); found {
+				lsn, err := pg.ParseLSN(strings.TrimSpace(at))
+				return replayed > lsn, err
+			}
+		}
+		return false, nil
+	})
+	pair.Standby.Promote()
+	pair.Old, pair.Primary, pair.Standby = pair.Primary, pair.Standby, nil
 	pair.Primary.Exec("CREATE TABLE after_switch AS SELECT 1 AS n", "CHECKPOINT")
 	d := diagnosis(t, 0, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString())
 	if d.Verdict != reports.RemedyFollow {

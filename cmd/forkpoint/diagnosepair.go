@@ -146,7 +146,11 @@ func (g *diagnosing) forked() {
 		return
 	}
 	g.fact("The target's log ends at %s, %d bytes past the fork.", x.TargetEnd, x.TargetEnd-f.LSN)
-	g.infer("Started as a standby of the source as it is, the target would end with \"requested timeline %d is not a child of this server's history\" or \"new timeline %d forked off current database system timeline %d before current recovery point\".", x.Source.Timeline, x.Source.Timeline, x.Target.Timeline)
+	if x.Source.Timeline < x.Target.Timeline {
+		g.infer("Started as a standby of the source as it is, the target would stop at \"highest timeline %d of the primary is behind recovery timeline %d\".", x.Source.Timeline, x.Target.Timeline)
+	} else {
+		g.infer("Started as a standby of the source as it is, the target would stop at \"requested timeline %d is not a child of this server's history\" or \"new timeline %d forked off current database system timeline %d before current recovery point\".", x.Source.Timeline, x.Source.Timeline, x.Target.Timeline)
+	}
 	if c := x.Common; c.LSN.Valid() {
 		g.d.Checkpoint, g.d.Redo = c.LSN, x.Label.Redo
 		g.fact("The last checkpoint that both share is at %s; replay would start at %s.", c.LSN, x.Label.Redo)

@@ -27,6 +27,11 @@ func (g *diagnosing) segments(ctx context.Context) error {
 	from := x.Label.Redo
 	if !from.Valid() {
 		from = min(x.Target.Control.CheckpointCopy.Redo, x.Fork.LSN) // at least
+		for _, p := range x.Problems {
+			if name, err := pg.ParseSegmentName(filepath.Base(p.Path), size); err == nil {
+				from = min(from, size.Start(name.Number)) // where the search for the checkpoint ended
+			}
+		}
 	}
 	held, err := g.held(ctx, size)
 	if err != nil {
