@@ -167,3 +167,24 @@ func (t *timeColumn) Scan(value any) error {
 	*t = timeColumn(fromTime(n))
 	return nil
 }
+
+const allXIDs = `SELECT s.tli, t.xids
+FROM transactions t JOIN segments s ON s.id = t.segment_id JOIN clusters c ON c.id = s.cluster_id
+WHERE c.system_id = ? AND c.wal_segsz = ? ORDER BY s.tli, s.segno, s.id`
+
+// Transactions hands out what the records of each segment say of transaction
+// identifiers.
+func (c *Catalog) Transactions(ctx context.Context, cl Cluster, each func(pg.TimelineID, []blockmap.XIDActivity) error) error {
+	return c.query(ctx, allXIDs, []any{systemID(cl.SystemID), cl.SegmentSize}, func(scan scanFunc) error {
+		var tli pg.TimelineID
+		var packed []byte
+		if err := scan(&tli, &packed); err != nil {
+			return err
+		}
+		xids, err := unpackList(packed, blockmap.DecodeXIDs)
+		if err != nil {
+			return err
+		}
+		return each(tli, xids)
+	})
+}

@@ -59,7 +59,7 @@ func newRootCommand(app *app) *cobra.Command {
 	cobra.AddTemplateFunc("flagUsages", flagUsages)
 	for _, cmd := range []*cobra.Command{
 		newInspectCommand(app), newIndexCommand(app), newHistoryCommand(app), newDiagnoseCommand(app), newExplainCommand(app),
-		newDiffCommand(app), newReportCommand(app), newRewindCommand(app), newVerifyCommand(app), newEvidenceCommand(app), newVersionCommand(app), newManCommand(app),
+		newDiffCommand(app), newBlocksCommand(app), newBlameCommand(app), newXactCommand(app), newTopCommand(app), newReportCommand(app), newRewindCommand(app), newVerifyCommand(app), newEvidenceCommand(app), newVersionCommand(app), newManCommand(app),
 	} {
 		cmd.Flags().SortFlags = false
 		root.AddCommand(cmd)

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"forkpoint/blockmap"
+	"forkpoint/blockmap/relname"
+	"forkpoint/reports/render"
+	"forkpoint/store"
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
+)
+
+// queryOptions are what the queries on a catalog have in common.
+type queryOptions struct {
+	catalog  string
+	pgdata   string
+	archives []string
+	timeline timelineFlag
+	format   render.Format
+}
+
+func (o *queryOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.catalog, "catalog", "", "catalog `file` of forkpoint index (default $FORKPOINT_CATALOG, else that of the data directory, else forkpoint.db)")
+	fs.StringVarP(&o.pgdata, "pgdata", "D", "", "data `directory` that knows the names of relations; its pg_wal is looked at as well")
+	fs.StringArrayVar(&o.archives, "archive", nil, "where segments lie that are not where they were indexed: a `folder`, a tar file, or what Barman, pgBackRest or WAL-G keep; may be repeated")
+	fs.VarP(&o.timeline, "timeline", "t", "only segments of this timeline; `TLI` in decimal or 0x hexadecimal")
+	addPageFormat(fs, &o.format)
+}
+
+// query is an open catalog with what is needed to ask it.
+type query struct {
+	catalog  *store.Catalog
+	cluster  store.Cluster
+	names    *relname.Names // nil without a data directory
+	timeline pg.TimelineID
+	places   []segment.Source
+}
+
+func openQuery(ctx context.Context, app *app, o queryOptions) (*query, error) {
+	path := app.catalogPath(o.catalog, "", o.pgdata)
+	catalog, err := store.OpenReadOnly(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &hintedError{err, "run forkpoint index first, or name its catalog with --catalog"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	q := &query{catalog: catalog, timeline: pg.TimelineID(o.timeline)}
+	if err := q.open(ctx, app, o); err != nil {
+		q.close()
+		return nil, err
+	}
+	return q, nil
+}
+
+func (q *query) open(ctx context.Context, app *app, o queryOptions) (err error) {
+	if q.cluster, err = onlyCluster(ctx, q.catalog); err != nil {
+		return err
+	}
+	if o.pgdata != "" {
+		dir, err := datadir.Open(o.pgdata)
+		if err != nil {
+			return notDataDir("--pgdata", err)
+		}
+		if q.names, err = relname.Offline(ctx, dir); err != nil {
+			app.log.Warn("relations are shown by number", "err", err)
+			q.names = nil
+		}
+		q.places = append(q.places, segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), q.cluster.SegmentSize))
+	}
+	for _, path := range o.archives {
+		archive, err := segment.OpenArchive(path, q.cluster.SegmentSize)
+		if err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		q.places = append(q.places, archive)
+	}
+	return nil
+}
+
+func (q *query) close() { q.catalog.Close() } // only read
+
+// relation finds the storages of a relation that was named.
+func (q *query) relation(text string) (*relationChoice, error) {
+	var choice relationChoice
+	if err := choice.Set(text); err != nil {
+		return nil, &usageError{fmt.Errorf("relation %q: %w", text, err)}
+	}
+	if !choice.byName() {
+		return &choice, nil
+	}
+	if q.names == nil {
+		return nil, usagef("relation %s: names are known with a data directory only; name one with --pgdata", text)
+	}
+	return &choice, choice.resolve(q.names)
+}
+
+// label is what a relation fork is called.
+func (q *query) label(rf pg.RelFork) string {
+	s := rf.String()
+	if q.names == nil {
+		return s
+	}
+	name, found := q.names.Lookup(rf.RelFileLocator)
+	if !found {
+		return s
+	}
+	s = fullName(name.QualifiedName)
+	if rf.Fork != pg.MainFork {
+		s += " (" + rf.Fork.String() + ")"
+	}
+	return s
+}
+
+// records decodes the records that begin in a segment, from the file that it
+// was indexed from or from one of the other places. It is false where none has
+// the segment as the catalog knows it.
+func (q *query) records(ctx context.Context, s *blockmap.Segment, each func(*walinspect.Record) error) (bool, error) {
+	if s.Records == 0 {
+		return true, nil
+	}
+	size := s.SegmentSize
+	places := q.places
+	if s.Path != "" {
+		if _, err := os.Stat(s.Path); err == nil {
+			places = append([]segment.Source{segment.NewDir(filepath.Dir(s.Path), size)}, places...)
+		}
+	}
+	if len(places) == 0 {
+		return false, nil
+	}
+	pages := segment.NewPages(segment.NewChain(places...), size, func(uint64) []pg.TimelineID { return []pg.TimelineID{s.Name.Timeline} })
+	defer pages.Close()
+	g := walinspect.Geometry{SystemID: s.SystemID, SegmentSize: size, PageSize: 8192, BlockSize: usualBlockSize}
+	reader := walinspect.NewReader(pages, g, s.First)
+	reader.SetLimit(size.Span(s.Name.Number).To)
+	seen := int64(0)
+	for reader.Next(ctx) {
+		seen++
+		if err := each(reader.Record()); err != nil {
+			return true, err
+		}
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return seen > 0, nil
+}
