@@ -86,7 +86,7 @@ func (r *run) checkEvidence(ctx context.Context) error {
 				Next:  "restore the missing segments into the target's pg_wal, or name an archive or restore_command that has them"}
 		}
 	}
-	if s.after.End < s.targetEnd {
+	if s.targetEnd > s.fork.LSN && s.after.End < s.targetEnd {
 		return &PreflightError{Check: CheckCoverage, Side: Target, LSN: s.after.End,
 			Found: fmt.Sprintf("its WAL can be read up to %s only (%s)", s.after.End, gapText(s.after)),
 			Want:  fmt.Sprintf("WAL up to %s, where it stopped", s.targetEnd),
