@@ -43,7 +43,7 @@ func (t *LineageTree) SVG() []byte {
 			head += "  ◀ " + strings.Join(n.Nodes, ", ")
 		}
 		fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\">%s</text>\n", x+16, y+1, html.EscapeString(clip(head)))
-		detail := "segments: " + heldText(n.Held)
+		detail := "segments: " + t.heldText(n.Held)
 		if len(n.Missing) > 0 {
 			detail += "; missing: " + missingText(n.Missing)
 		}

@@ -172,7 +172,7 @@ func (t *LineageTree) Document() Document {
 	table := Table{Columns: []Column{{"timeline", false}, {"begins at", true}, {"nodes on it", false}, {"segments held", false}, {"missing", false}, {"reason", false}},
 		Empty: "No timelines are known."}
 	t.walk(func(n *TreeNode, prefix string) {
-		row := []any{prefix + n.Timeline.String(), nil, strings.Join(n.Nodes, ", "), heldText(n.Held), missingText(n.Missing), n.Reason}
+		row := []any{prefix + n.Timeline.String(), nil, t.letters(n.Nodes), t.heldText(n.Held), missingText(n.Missing), n.Reason}
 		if n.Begin.Valid() {
 			row[1] = n.Begin
 		}
@@ -215,16 +215,28 @@ func (t *LineageTree) summary() string {
 			leaves++
 		}
 	})
-	s := fmt.Sprintf("%s, %s", count(timelines, "timeline", "timelines"), count(leaves, "branch", "branches"))
-	for _, p := range t.Places {
+	s := fmt.Sprintf("%s, %s.", count(timelines, "timeline", "timelines"), count(leaves, "branch", "branches"))
+	for i, p := range t.Places {
+		s += fmt.Sprintf("\n%s  %s", letter(i), p.Path)
 		if p.Current != 0 {
-			s += fmt.Sprintf("; %s is on timeline %d and has reached %s", p.Path, p.Current, p.Reached)
+			s += fmt.Sprintf(", on timeline %d, has reached %s", p.Current, p.Reached)
 		}
 	}
-	return s + "."
+	return s
 }
 
-func heldText(held []HeldRange) string {
+// letters name places shortly; the summary has the legend.
+func (t *LineageTree) letters(paths []string) string {
+	var list []string
+	for i, p := range t.Places {
+		if slices.Contains(paths, p.Path) {
+			list = append(list, letter(i))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func (t *LineageTree) heldText(held []HeldRange) string {
 	if len(held) == 0 {
 		return "none"
 	}
@@ -234,7 +246,7 @@ func heldText(held []HeldRange) string {
 		if h.Count > 1 {
 			s += "…" + h.Last[16:]
 		}
-		parts = append(parts, s+" in "+h.Path)
+		parts = append(parts, t.letters([]string{h.Path})+": "+s)
 	}
 	return shortList(parts)
 }
