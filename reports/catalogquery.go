@@ -89,6 +89,18 @@ type RecordHistory struct {
 	Total   int64         `json:"total_records,omitempty"`
 }
 
+// Add puts a record on the list, once: the segment in which a timeline begins
+// repeats the records of its parent.
+func (h *RecordHistory) Add(r BlockRecord) {
+	same := func(o BlockRecord) bool { return o.LSN == r.LSN && o.Timeline == r.Timeline && o.Rmgr == r.Rmgr && o.Text == r.Text }
+	for i := len(h.Records) - 1; i >= 0 && h.Records[i].LSN >= r.LSN; i-- {
+		if same(h.Records[i]) {
+			return
+		}
+	}
+	h.Records = append(h.Records, r)
+}
+
 // Outcome is how a transaction ended.
 type Outcome struct {
 	Kind     blockmap.XactKind `json:"kind"`
@@ -130,6 +142,10 @@ func (h *RecordHistory) Document() Document {
 			image = "yes"
 		}
 		for i, b := range r.Blocks {
+			if i == 3 {
+				blocks += fmt.Sprintf(" and %d more", len(r.Blocks)-i)
+				break
+			}
 			if i > 0 {
 				blocks += ", "
 			}

@@ -144,7 +144,7 @@ func runBlame(ctx context.Context, app *app, opts queryOptions, relation string,
 		read, err := q.records(ctx, t.Segment, func(rec *walinspect.Record) error {
 			for i := range rec.Blocks {
 				if b := &rec.Blocks[i]; b.Tag.RelFork == t.Fork && b.Tag.Block == block {
-					h.Records = append(h.Records, q.record(rec, b.HasImage()))
+					h.Add(q.record(rec, b.HasImage()))
 				}
 			}
 			return nil
@@ -236,7 +236,7 @@ func runXact(ctx context.Context, app *app, opts queryOptions, xid pg.XID) error
 		read, err := q.records(ctx, s, func(rec *walinspect.Record) error {
 			if family[rec.XID] || rec.HasTopXID && rec.TopXID == xid {
 				image := slices.ContainsFunc(rec.Blocks, func(b walinspect.BlockRef) bool { return b.HasImage() })
-				h.Records = append(h.Records, q.record(rec, image))
+				h.Add(q.record(rec, image))
 			}
 			return nil
 		})

@@ -74,8 +74,8 @@ func runTop(ctx context.Context, app *app, opts queryOptions, by string, limit i
 		return app.show(opts.format, top)
 	case "record":
 		ask, what = q.catalog.TopRecords, func(v store.Volume) string {
-			layout := &walinspect.Record{Rmgr: v.Rmgr, Info: v.Op}
-			return v.Rmgr.String() + " " + rmgr.OpName(layout)
+			rec := &walinspect.Record{Rmgr: v.Rmgr, Info: v.Op, Layout: &walinspect.Layout{Major: q.cluster.Major}}
+			return v.Rmgr.String() + " " + rmgr.OpName(rec)
 		}
 	case "time":
 		ask, what = q.catalog.TopMinutes, func(v store.Volume) string {
