@@ -92,7 +92,9 @@ type RecordHistory struct {
 // Add puts a record on the list, once: the segment in which a timeline begins
 // repeats the records of its parent.
 func (h *RecordHistory) Add(r BlockRecord) {
-	same := func(o BlockRecord) bool { return o.LSN == r.LSN && o.Timeline == r.Timeline && o.Rmgr == r.Rmgr && o.Text == r.Text }
+	same := func(o BlockRecord) bool {
+		return o.LSN == r.LSN && o.Timeline == r.Timeline && o.Rmgr == r.Rmgr && o.Text == r.Text
+	}
 	for i := len(h.Records) - 1; i >= 0 && h.Records[i].LSN >= r.LSN; i-- {
 		if same(h.Records[i]) {
 			return
