@@ -78,7 +78,7 @@ func push(ctx context.Context, app *app, opts pushOptions) error {
 		pgdata = ""
 	}
 	tli, isHistory := pg.ParseHistoryName(name)
-	if !isHistory && (!isSegmentFile(name) || segmentStem(name) != name) {
+	if !isHistory && !pg.IsSegmentName(segmentStem(name)) {
 		app.log.Info("no segment and no history: passed over", "path", opts.file)
 		return nil
 	}
@@ -165,6 +165,9 @@ func pushSegment(ctx context.Context, catalog *store.Catalog, folder segment.Sou
 		return err
 	}
 	for _, gap := range r.Gaps {
+		if r.Stop.EndOfWAL() && gap.From > size.Start(name.Number) {
+			continue // pushed by hand before it was full
+		}
 		if gap.To > size.Start(name.Number) && gap.From < size.Start(name.Number+1) {
 			return fmt.Errorf("segment %s: nothing is known from %s on: %s", name.Format(size), gap.From, gap.Reason)
 		}

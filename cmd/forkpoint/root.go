@@ -58,7 +58,7 @@ func newRootCommand(app *app) *cobra.Command {
 	cobra.AddTemplateFunc("exitStatuses", exitHelp)
 	cobra.AddTemplateFunc("flagUsages", flagUsages)
 	for _, cmd := range []*cobra.Command{
-		newInspectCommand(app), newIndexCommand(app), newHistoryCommand(app), newDiagnoseCommand(app), newExplainCommand(app),
+		newInspectCommand(app), newIndexCommand(app), newCatalogCommand(app), newHistoryCommand(app), newDiagnoseCommand(app), newExplainCommand(app),
 		newDiffCommand(app), newBlocksCommand(app), newBlameCommand(app), newXactCommand(app), newTopCommand(app), newReportCommand(app), newRewindCommand(app), newVerifyCommand(app), newEvidenceCommand(app), newVersionCommand(app), newManCommand(app),
 	} {
 		cmd.Flags().SortFlags = false
