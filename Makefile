@@ -1,7 +1,7 @@
 # The two commands of the README are "make demo" and "make test"; "make help" lists the rest.
 
 GO      ?= go
-TIMEOUT ?= 25m
+TIMEOUT ?= 60m
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := build
