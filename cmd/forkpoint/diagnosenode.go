@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"forkpoint/blockmap/indexer"
 	"forkpoint/reports"
 	"forkpoint/rewind"
 	"forkpoint/rewind/source"
@@ -40,12 +41,12 @@ func openNode(ctx context.Context, app *app, name string, opts endsOptions) (*li
 	case !info.IsDir() && isHistoryFile(name):
 		return openHistoryNode(name)
 	case looksLikeDataDir(name):
-		return openDirNode(name)
+		return openDirNode(ctx, name)
 	}
 	return openArchiveNode(ctx, name)
 }
 
-func openDirNode(name string) (*lineageNode, error) {
+func openDirNode(ctx context.Context, name string) (*lineageNode, error) {
 	dir, err := datadir.Open(name)
 	if err != nil {
 		return nil, err
@@ -61,7 +62,22 @@ func openDirNode(name string) (*lineageNode, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return n, nil
+	return n, n.findEnd(ctx, control)
+}
+
+// findEnd reads on from the last checkpoint: its own record after a clean stop,
+// else to the end of the log.
+func (n *lineageNode) findEnd(ctx context.Context, c *pgcontrol.Control) error {
+	span := pg.Span{From: c.Checkpoint, To: pg.MaxLSN}
+	if c.State.Clean() {
+		span.To = c.Checkpoint + 1
+	}
+	r, err := indexer.New(n.wal, n.geometry, nil, indexer.Options{Workers: 1}).Touched(ctx, n.DiagnosedNode.Path, span)
+	if err != nil {
+		return fmt.Errorf("%s: read WAL from %s: %w", n.Name, c.Checkpoint, err)
+	}
+	n.Reached = max(n.Reached, r.End)
+	return nil
 }
 
 func controlFacts(name, kind string, c *pgcontrol.Control) reports.DiagnosedNode {
