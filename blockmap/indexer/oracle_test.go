@@ -166,7 +166,8 @@ func tagOf(t *testing.T, ref []string) pg.BlockTag {
 func TestAgainstPgWaldump(t *testing.T) {
 	incidents(t, func(t *testing.T, in incident) {
 		if _, err := os.Stat(filepath.Join(in.dir, "waldump.1.txt.zst")); err != nil {
-			t.Skip("the fixtures have no output of pg_waldump of this version")
+			t.Log("the fixtures have no output of pg_waldump of this version")
+			return
 		}
 		for _, tip := range []pg.TimelineID{1, 2, 3} {
 			want := waldump(t, in, tip)

@@ -210,7 +210,8 @@ func TestFilesErrors(t *testing.T) {
 	})
 	t.Run("unreadable", func(t *testing.T) {
 		if os.Getuid() == 0 {
-			t.Skip("root can read everything")
+			t.Log("root can read everything")
+			return
 		}
 		root := newDir(t, map[string]string{"base/1/1": ""})
 		if err := os.Chmod(root+"/base/1", 0); err != nil {
