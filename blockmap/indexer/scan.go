@@ -165,8 +165,10 @@ func (s *scan) take(ctx context.Context, p *position) error {
 	return s.settle(ctx, p)
 }
 
-// saveBatch is how many segments are saved in one transaction.
-const saveBatch = 16
+// saveBatch is how many segments are saved in one transaction. What waits to be
+// saved is memory that the collector goes over again and again: with 16 the
+// whole run took a quarter more CPU time than with 4.
+const saveBatch = 4
 
 func (s *scan) flush(ctx context.Context) error {
 	if len(s.save) == 0 {
