@@ -55,6 +55,7 @@ func (s *scan) read(ctx context.Context, j *job, before *lengths) *outcome {
 		return useless
 	}
 	file := pages.File()
+	settled := file.Settled
 	out := &outcome{head: &blockmap.Segment{
 		SystemID: s.g.SystemID, SegmentSize: s.size, Major: major, Name: j.name,
 		Path: file.Path, Identity: file.Identity, Size: file.Size, Indexed: began.UTC(),
@@ -76,7 +77,7 @@ func (s *scan) read(ctx context.Context, j *job, before *lengths) *outcome {
 		return &outcome{err: err}
 	}
 	if out.head != nil {
-		s.distrust(out.head, j, began)
+		distrust(out.head, settled)
 		x.finish()
 		if c := out.contents(); c != nil {
 			*before = lengths{len(c.Xacts), len(c.XIDs)}
@@ -227,14 +228,10 @@ func (s *scan) end(ctx context.Context, out *outcome, stop walinspect.Stop, limi
 	return nil
 }
 
-// racy is how far apart the last write to a file and the reading of it must be
-// to tell by the file's times that nothing was written since.
-const racy = 2 * time.Second
-
 // distrust forgets the identity of a file that may grow without a change of
 // its times.
-func (s *scan) distrust(head *blockmap.Segment, j *job, began time.Time) {
-	if !head.Complete && (j.listed.ModTime.IsZero() || began.Sub(j.listed.ModTime) < racy) {
+func distrust(head *blockmap.Segment, settled bool) {
+	if !head.Complete && !settled {
 		head.Identity = ""
 	}
 }

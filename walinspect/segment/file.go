@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"forkpoint/walinspect/codec"
 )
@@ -26,6 +27,9 @@ type File struct {
 	// Identity changes whenever the file does; a reader that has seen it need
 	// not read again. It is empty where nothing of the kind is known.
 	Identity string
+	// Settled: when the file was opened its last change was so long ago that a
+	// further one will change Identity too.
+	Settled bool
 	// Partial says that the file was put aside before its segment was complete.
 	Partial bool
 }
@@ -51,7 +55,7 @@ func openFile(path string, limit int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &File{ReaderAt: f, Closer: f, Path: path, Size: info.Size(), Identity: identity(info), Partial: isPartial(path)}
+	file := &File{ReaderAt: f, Closer: f, Path: path, Size: info.Size(), Identity: identity(info), Settled: settled(info), Partial: isPartial(path)}
 	var head [8]byte
 	n, _ := f.ReadAt(head[:], 0) // what cannot be read now will be missed later
 	if string(head[:n]) == encryptedMagic {
@@ -149,6 +153,14 @@ func (f *File) spool(r io.Reader, limit int64) (broken, err error) {
 	}
 	return broken, nil
 }
+
+// A file system stamps changes with a clock that ticks, on some only every two
+// seconds: two changes within one tick leave the same times.
+const tick = 2 * time.Second
+
+// settled tells whether the last write is so long ago that a further one would
+// show in the times.
+func settled(info fs.FileInfo) bool { return time.Since(info.ModTime()) >= tick }
 
 // identity is made of all that the file system changes when a file changes.
 func identity(info fs.FileInfo) string {
