@@ -141,7 +141,7 @@ func TestRewindCrashes(t *testing.T) {
 				var err error
 				for i := 0; err == nil; i++ {
 					err = pair.Old.TryExecIn("postgres", fmt.Sprintf("UPDATE t SET v = 'load %d' WHERE i %% 20 = %d", i, n),
-						fmt.Sprintf("CREATE TABLE load_%d_%d AS SELECT i FROM generate_series(1, 1000) i", n, i), fmt.Sprintf("DROP TABLE IF EXISTS load_%d_%d", n, i-2), "CHECKPOINT")
+						fmt.Sprintf("CREATE TABLE load_%d_%d AS SELECT i FROM generate_series(1, 1000) i", n, i), fmt.Sprintf("DROP TABLE IF EXISTS \"load_%d_%d\"", n, i-2), "CHECKPOINT")
 				}
 				load <- err // the server went away
 			}()
