@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
 )
 
 func TestSecondRunReadsNothing(t *testing.T) {
@@ -44,6 +46,47 @@ func TestSegmentGrows(t *testing.T) {
 		if variants, err := cache.Variants(t.Context(), (&segmentKey{whole, n}).key()); err != nil || len(variants) != 1 {
 			t.Fatalf("segment %d: %d variants, %v; want the longest reading alone", n, len(variants), err)
 		}
+	}
+}
+
+// busy is a source whose server goes on when a file is opened.
+type busy struct {
+	segment.Source
+	opening func(name string)
+}
+
+func (b busy) Open(ctx context.Context, name string) (*segment.File, error) {
+	b.opening(name)
+	return b.Source.Open(ctx, name)
+}
+
+// A server that fills a segment after it was read, and begins the next one
+// before that is read, leaves no gap between them.
+func TestSegmentIsFilledMeanwhile(t *testing.T) {
+	whole := grow(tree{end: mb.Start(5) + 300_000, seed: 1})
+	for what, end := range map[string]pg.LSN{"begun": mb.Start(3) + 200_000, "not begun": mb.Start(3)} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			whole.write(t, dir)
+			early := grow(tree{end: end, seed: 1}).Segment(3)
+			if early == nil {
+				early = make([]byte, mb)
+			}
+			file := filepath.Join(dir, mb.Name(1, 3))
+			if err := os.WriteFile(file, early, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			source := busy{segment.NewDir(dir, mb), func(name string) {
+				if name == mb.Name(1, 4) {
+					whole.writeAs(t, dir, 3, 1)
+				}
+			}}
+			r := touched(t, New(source, whole.Geometry, memory(t), Options{Workers: 1}), whole.path, pg.Span{To: everything})
+			same(t, r, whole.list(t))
+			if !r.Complete() || r.End != whole.end {
+				t.Fatalf("gaps %v, ends at %s, want %s", r.Gaps, r.End, whole.end)
+			}
+		})
 	}
 }
 

@@ -23,6 +23,18 @@ type position struct {
 	there   bool                  // there is something that is no choice, so the log does not end before it
 }
 
+// written tells whether the segment has a file with records in it. It may wait
+// for the file to be read.
+func (p *position) written() bool {
+	switch {
+	case p == nil:
+		return false
+	case p.job != nil:
+		return p.job.wait().head != nil
+	}
+	return len(p.choices) > 0 && !p.stored
+}
+
 // choice is something that a segment may be.
 type choice struct {
 	head     *blockmap.Segment // without contents, unless they are the same

@@ -24,6 +24,15 @@ type job struct {
 	listed  segment.Info
 	earlier []reading
 	done    chan *outcome // holds one
+	out     *outcome      // what was in done
+}
+
+// wait is for the goroutine that joins; it may ask more than once.
+func (j *job) wait() *outcome {
+	if j.out == nil {
+		j.out = <-j.done
+	}
+	return j.out
 }
 
 // outcome is what came of a job. Without head the file is of no use, and reason
@@ -42,6 +51,12 @@ func (o *outcome) contents() *blockmap.Segment {
 		return o.part
 	}
 	return o.whole
+}
+
+// breaksOff tells whether there was less in the segment than a server leaves in
+// one before it begins the next.
+func (o *outcome) breaksOff() bool {
+	return o.err == nil && (o.head == nil || o.head.Stop != "")
 }
 
 // read reads a segment from its first record to the end of the last one that

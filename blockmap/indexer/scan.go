@@ -121,7 +121,7 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 			jobs <- p.job // workers always come back for more
 		}
 		if queue = append(queue, p); len(queue) > ahead {
-			if err := s.take(ctx, queue[0]); err != nil {
+			if err := s.take(ctx, queue[0], queue[1]); err != nil {
 				return err
 			}
 			queue = queue[1:]
@@ -130,19 +130,28 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 			break // nothing is there, and nothing is known to follow
 		}
 	}
-	for _, p := range queue {
-		if err := s.take(ctx, p); err != nil {
+	for i, p := range queue {
+		var next *position
+		if i+1 < len(queue) {
+			next = queue[i+1]
+		}
+		if err := s.take(ctx, p, next); err != nil {
 			return err
 		}
 	}
 	return s.settle(ctx, nil)
 }
 
-// take waits for a position, keeps what was read, and joins it to the log.
-func (s *scan) take(ctx context.Context, p *position) error {
+// take waits for a position, keeps what was read, and joins it to the log. next
+// is the position after it, nil where there is none yet.
+func (s *scan) take(ctx context.Context, p, next *position) error {
 	cached := p.job == nil
 	if p.job != nil {
-		out := <-p.job.done
+		out := p.job.wait()
+		if out.breaksOff() && next.written() {
+			// The server filled the segment while it was read, and went on.
+			out = s.read(ctx, p.job, &lengths{})
+		}
 		if out.err != nil {
 			return out.err
 		}

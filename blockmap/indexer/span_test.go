@@ -60,7 +60,7 @@ func TestSpansAgainstWalk(t *testing.T) {
 			if diff := sameMap(r.Blocks, replay(log.list, span, nil)); diff != "" {
 				rt.Fatalf("%s:\n%s", span, diff)
 			}
-			checkEnd(rt, r, log.list, span, log.stop)
+			checkEnd(rt, in, r, log.list, span, log.stop)
 		})
 	})
 }
@@ -93,7 +93,7 @@ func TestResultDoesNotDependOnWorkersAndCache(t *testing.T) {
 // segments and beyond the log.
 func drawSpan(t *rapid.T, in incident, list []plainRecord) pg.Span {
 	position := func(name string) pg.LSN {
-		rec := list[rapid.IntRange(0, len(list)-1).Draw(t, name)]
+		rec := list[rapid.OneOf(rapid.IntRange(0, len(list)-1), rapid.Just(len(list)-1)).Draw(t, name)]
 		return rapid.SampledFrom([]pg.LSN{rec.LSN, rec.LSN + 1, rec.LSN - 1, rec.End, in.g.SegmentSize.Start(in.g.SegmentSize.Number(rec.LSN))}).Draw(t, name+" position")
 	}
 	from, to := max(position("from"), in.start), position("to")
@@ -103,7 +103,7 @@ func drawSpan(t *rapid.T, in incident, list []plainRecord) pg.Span {
 	return pg.Span{From: min(from, to), To: max(from, to)}
 }
 
-func checkEnd(t *rapid.T, r *Result, list []plainRecord, span pg.Span, stop walinspect.Stop) {
+func checkEnd(t *rapid.T, in incident, r *Result, list []plainRecord, span pg.Span, stop walinspect.Stop) {
 	var records, bytes int64
 	var end pg.LSN
 	for _, rec := range list {
@@ -120,7 +120,11 @@ func checkEnd(t *rapid.T, r *Result, list []plainRecord, span pg.Span, stop wali
 		t.Fatalf("%s: widened %v", span, r.Widened)
 	case span.To <= covered && (!r.Complete() || !r.Coverage.Complete(span) || r.Stop != walinspect.StopLimit):
 		t.Fatalf("%s: gaps %v, coverage %v, stop %s %s", span, r.Gaps, r.Coverage, r.Stop, r.StopDetail)
-	case span.From >= covered: // nothing is known from the end on, and that is a gap
+	case !span.Empty() && in.g.SegmentSize.Number(span.From) > in.g.SegmentSize.Number(list[len(list)-1].LSN):
+		// No file has any of it.
+		if len(r.Gaps) != 1 || r.Gaps[0].Span != span || r.Stop != walinspect.StopMissingSegment {
+			t.Fatalf("%s, beyond the last segment: gaps %v, stop %s %s; want the span, %s", span, r.Gaps, r.Stop, r.StopDetail, walinspect.StopMissingSegment)
+		}
 	case span.To == everything && (!r.Complete() || r.Stop != stop.Reason):
 		t.Fatalf("%s: gaps %v, stop %s %s; want none, %s", span, r.Gaps, r.Stop, r.StopDetail, stop.Reason)
 	}
