@@ -50,7 +50,8 @@ func mustForkpoint(t *testing.T, args ...string) string {
 
 // TestRewindReal is the whole incident on real servers of every version: both
 // sides write after the fork, the old primary stops in good order or crashes,
-// is rewound from a running or a stopped source, and follows the new one.
+// is rewound from a running or a stopped source, and follows the new one. At the
+// end every page of it has the right checksum.
 func TestRewindReal(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, major int) {
 		for _, how := range []pgtest.StopMode{pgtest.Fast, pgtest.Immediate} {
@@ -91,4 +92,6 @@ func rewindOnce(t *testing.T, major int, how pgtest.StopMode, live bool) {
 	pair.Rejoin(!live)
 	pgtest.SameData(pair.Primary, pair.Standby)
 	pgtest.Amcheck(pair.Standby)
+	pair.Standby.Stop(pgtest.Fast)
+	checkPages(t, pair.Standby)
 }
