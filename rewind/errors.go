@@ -87,10 +87,29 @@ func (e *InterruptedError) Error() string {
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
-	return fmt.Sprintf("no server can start on %s now; run the same command again (or with --resume) to finish, or with --undo to get the old bytes back", e.Target)
+	return fmt.Sprintf("no server can start on %s now; run the same command again to finish, or forkpoint rewind --undo -D %s to get the old bytes back", e.Target, e.Target)
 }
 
 func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// StoppedError says that a run was told to stop, by a signal or a time limit,
+// before it had changed anything.
+type StoppedError struct {
+	Target string // data directory
+	Phase  Phase
+	Err    error
+}
+
+func (e *StoppedError) Error() string {
+	return fmt.Sprintf("target: rewind of %s stopped while %s: %v", e.Target, e.Phase.Doing(), e.Err)
+}
+
+// Hint says how to go on.
+func (e *StoppedError) Hint() string {
+	return e.Target + " was not changed; run the same command again"
+}
+
+func (e *StoppedError) Unwrap() error { return e.Err }
 
 // SizeError is a file of a stopped source that changed while it was copied.
 type SizeError struct {

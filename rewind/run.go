@@ -14,8 +14,9 @@ import (
 )
 
 // Run does a rewind, or with DryRun says what one would do. It returns a
-// [*PreflightError] when it refuses, with the target untouched, and an
-// [*InterruptedError] when it stopped after it had begun to change it.
+// [*PreflightError] when it refuses and a [*StoppedError] when it was told to
+// stop, both with the target untouched, and an [*InterruptedError] when it
+// stopped after it had begun to change it.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	r := newRun(cfg)
 	defer r.close()
@@ -112,15 +113,24 @@ func (r *run) steps(ctx context.Context, steps []step) (*Result, error) {
 	return &r.result, nil
 }
 
-// fail says with an error whether the target was changed already.
+// fail says with an error whether the target was changed already, and in which
+// phase the run was when it was told to stop.
 func (r *run) fail(ctx context.Context, phase Phase, err error) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		err = cause // who stopped the run is what the caller wants to know
+	case !errors.Is(err, cause):
 		err = errors.Join(cause, err)
 	}
-	if !r.changed {
-		return err
+	if r.changed {
+		return &InterruptedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}
 	}
-	return &InterruptedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}
+	if cause != nil {
+		return &StoppedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}
+	}
+	return err
 }
 
 func (r *run) took(phase Phase, d time.Duration) {

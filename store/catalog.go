@@ -52,16 +52,32 @@ func Open(ctx context.Context, path string) (*Catalog, error) {
 
 // OpenReadOnly opens an existing catalog that others may write to meanwhile.
 func OpenReadOnly(ctx context.Context, path string) (*Catalog, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("open catalog: %w", err)
-	}
-	c, err := connect(ctx, path, fileURL(path, settings+"&mode=ro"))
+	c, err := openExisting(ctx, path, "")
 	if cannotOpen(err) && missing(path+"-wal") {
 		// Without write permission on the directory SQLite cannot make the
 		// shared memory that readers and writers meet in. Where there is no
 		// log there is no writer either, and the file is all there is.
-		c, err = connect(ctx, path, fileURL(path, settings+"&mode=ro&immutable=1"))
+		return openExisting(ctx, path, "&immutable=1")
 	}
+	return c, err
+}
+
+// OpenUntouched opens an existing catalog for reading and leaves no file beside
+// it, as [OpenReadOnly] may. Where nobody writes to it the file is taken as it
+// lies; nobody should begin to until it is closed.
+func OpenUntouched(ctx context.Context, path string) (*Catalog, error) {
+	if missing(path + "-wal") {
+		return openExisting(ctx, path, "&immutable=1")
+	}
+	return openExisting(ctx, path, "")
+}
+
+// openExisting opens a catalog for reading.
+func openExisting(ctx context.Context, path, mode string) (*Catalog, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open catalog: %w", err)
+	}
+	c, err := connect(ctx, path, fileURL(path, settings+"&mode=ro"+mode))
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ const usualBlockSize = 8192
 
 // newIndexer makes an indexer that goes through a catalog. wal is nil where
 // only the catalog is to be asked.
-func newIndexer(catalog *store.Catalog, wal segment.Source, g walinspect.Geometry, jobs int, p *progress) *indexer.Indexer {
+func newIndexer(catalog indexer.Cache, wal segment.Source, g walinspect.Geometry, jobs int, p *progress) *indexer.Indexer {
 	return indexer.New(wal, g, catalog, indexer.Options{Workers: jobs, Progress: func(done indexer.Progress) {
 		p.set(uint64(done.Bytes), 0)
 	}})

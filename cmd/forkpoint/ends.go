@@ -34,8 +34,11 @@ type endsOptions struct {
 	stateDir     string
 	jobs         int
 	timeout      durationFlag
+	idle         durationFlag
+	retry        durationFlag
 	wait         durationFlag
 	rate         sizeFlag
+	dryRun       bool // not even a catalog that exists may be written to
 }
 
 func (o *endsOptions) addFlags(fs *pflag.FlagSet) {
@@ -73,7 +76,7 @@ type ends struct {
 	target        *datadir.Dir
 	targetControl *pgcontrol.Control
 	source        source.Source
-	catalog       *store.Catalog   // in memory where no file is wanted
+	catalog       catalogCache
 	archives      []segment.Source // archives that were named, then a restore_command
 	cleanup       func()           // removes what the restore_command fetched, unless it is kept; may be nil
 	jobs          int
@@ -98,11 +101,28 @@ func openEnds(ctx context.Context, app *app, o endsOptions, keep bool) (*ends, e
 		e.close()
 		return nil, err
 	}
-	if e.catalog, err = openCatalog(ctx, app, app.catalogPath(o.catalog, o.stateDir, o.target), keep || o.catalog != ""); err != nil {
+	if err := e.openCatalog(ctx, app, o, keep); err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// openCatalog opens the catalog that the target's log is read through.
+func (e *ends) openCatalog(ctx context.Context, app *app, o endsOptions, keep bool) error {
+	path := app.catalogPath(o.catalog, o.stateDir, o.target)
+	if o.dryRun {
+		layers, err := openCatalogLayers(ctx, app, path)
+		if err == nil {
+			e.catalog = layers
+		}
+		return err
+	}
+	catalog, err := openCatalog(ctx, app, path, keep || o.catalog != "")
+	if err == nil {
+		e.catalog = catalog
+	}
+	return err
 }
 
 // openArchives opens the places where the target's log may lie besides its
@@ -145,7 +165,8 @@ func openSource(ctx context.Context, app *app, o endsOptions) (source.Source, er
 		return local, nil
 	}
 	s, err := source.Connect(ctx, o.sourceServer, source.Options{
-		Jobs: o.jobs, ConnectTimeout: time.Duration(o.timeout), WaitReady: time.Duration(o.wait), Rate: int64(o.rate), Log: app.log,
+		Jobs: o.jobs, ConnectTimeout: time.Duration(o.timeout), IdleTimeout: time.Duration(o.idle), RetryFor: time.Duration(o.retry),
+		WaitReady: time.Duration(o.wait), Rate: int64(o.rate), Log: app.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)

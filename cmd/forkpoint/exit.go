@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,6 +75,14 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 type cancelledError struct{ signal os.Signal }
 
 func (e *cancelledError) Error() string { return fmt.Sprintf("cancelled by signal %q", e.signal) }
+
+// deadlineError ends the work when --deadline is reached.
+type deadlineError struct{ limit time.Duration }
+
+func (e *deadlineError) Error() string { return fmt.Sprintf("--deadline of %s reached", e.limit) }
+
+// Is makes errors.Is(err, source.ErrTimeLimit) hold.
+func (e *deadlineError) Is(target error) bool { return target == source.ErrTimeLimit }
 
 // hintedError adds what the operator can do to an error that does not know it.
 type hintedError struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"forkpoint/reports"
 	"forkpoint/rewind"
@@ -33,6 +34,9 @@ func TestStatusOf(t *testing.T) {
 		{"connection lost in the middle of a rewind", &rewind.InterruptedError{Err: &source.TransientError{Err: errors.New("y")}}, statusInterrupted},
 		{"signal", fmt.Errorf("x: %w", cancelled), statusCancelled},
 		{"context", context.Canceled, statusCancelled},
+		{"a time limit before anything was changed", &rewind.StoppedError{Err: &deadlineError{time.Second}}, statusTransient},
+		{"a signal before anything was changed", &rewind.StoppedError{Err: cancelled}, statusCancelled},
+		{"a time limit in the middle of a rewind", &rewind.InterruptedError{Err: &deadlineError{time.Second}}, statusInterrupted},
 		{"a signal in the middle of a rewind", &rewind.InterruptedError{Err: cancelled}, statusInterrupted},
 	}
 	for _, tt := range tests {

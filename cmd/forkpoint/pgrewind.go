@@ -83,7 +83,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	defer func() { trace.end(p.app, opts.target, result, err) }()
 	e, err := openEnds(ctx, p.app, endsOptions{
 		target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer,
-		jobs: 2, timeout: durationFlag(0),
+		jobs: 2, dryRun: opts.dryRun,
 	}, !opts.dryRun)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,6 +22,7 @@ type rewindOptions struct {
 	rule        plan.Rule
 	syncMethod  syncMethod
 	format      render.Format
+	deadline    durationFlag
 
 	dryRun       bool
 	progress     bool
@@ -35,6 +37,9 @@ type rewindOptions struct {
 
 func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	o.ends.addFlags(fs)
+	fs.Var(&o.ends.idle, "idle-timeout", "take a connection for lost on which nothing came for this `time`")
+	fs.Var(&o.ends.retry, "retry-for", "try for this `time` to reach a source again that was lost")
+	fs.Var(&o.deadline, "deadline", "stop cleanly when the run has taken this `time`")
 	fs.Var(&o.ends.wait, "wait", "wait this `time` for a source that is still starting up")
 	fs.Var(&o.ends.rate, "max-rate", "copy no more than this `size` per second from a running source")
 	fs.BoolVarP(&o.dryRun, "dry-run", "n", false, "decide and print the plan, change nothing")
@@ -52,6 +57,7 @@ func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.undo, "undo", false, "put back what a rewind has changed")
 	fs.BoolVar(&o.debug, "debug", false, "log everything to stderr, as -vv")
 	addFormat(fs, &o.format)
+	o.ends.idle, o.ends.retry = durationFlag(2*time.Minute), durationFlag(time.Minute)
 }
 
 const rewindHelp = `Rewind a data directory, the target, so that it can follow the source: an old
@@ -73,6 +79,12 @@ What is overwritten or removed is kept in the state directory, and --undo puts
 it back until the server is started. If a run is interrupted no server can start
 on the target; the same command again, or with --resume, goes on.
 
+A source that is lost is sought again for --retry-for; then the run ends with
+status 5 if the target is untouched, else with 4. Connections are watched by TCP
+keepalives, which the connection string can set. Interrupt and terminate signals
+stop a run as cleanly as --deadline does: it says in which phase it was and what
+to run. 0 stands for no limit.
+
 What only the target holds is gone afterwards: look at forkpoint report before.`
 
 func newRewindCommand(app *app) *cobra.Command {
@@ -90,6 +102,7 @@ func newRewindCommand(app *app) *cobra.Command {
 			if err := opts.check(); err != nil {
 				return err
 			}
+			opts.unlimit()
 			if opts.debug {
 				app.level.Set(slog.LevelDebug)
 			}
@@ -120,6 +133,16 @@ func (o *rewindOptions) check() error {
 	return o.ends.check()
 }
 
+// unlimit turns the limits that were given as 0 into none at all.
+func (o *rewindOptions) unlimit() {
+	for _, limit := range []*durationFlag{&o.ends.timeout, &o.ends.idle, &o.ends.retry} {
+		if *limit == 0 {
+			*limit = -1
+		}
+	}
+	o.ends.dryRun = o.dryRun
+}
+
 // syncMethod is how data is forced to disk.
 type syncMethod string
 
@@ -135,6 +158,11 @@ func (m *syncMethod) Type() string   { return "method" }
 func (m *syncMethod) String() string { return string(*m) }
 
 func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
+	if limit := time.Duration(opts.deadline); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &deadlineError{limit})
+		defer cancel()
+	}
 	progress := app.progress(opts.progress)
 	defer progress.end()
 	var result *rewind.Result

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // partsFrom gives the parts to read as r, in order.
@@ -69,9 +70,11 @@ func (s *Server) Hashes(ctx context.Context, path string, size int64) ([]Digest,
 	return collectHashes(ctx, s, path, size)
 }
 
+// throttle waits until so many bytes more may be read, or ctx is done. The
+// limiter's own wait would give up at once where a deadline comes before.
 func (s *Server) throttle(ctx context.Context, n int) error {
 	if s.rate == nil || n == 0 {
 		return nil
 	}
-	return s.rate.WaitN(ctx, n)
+	return pause(ctx, s.rate.ReserveN(time.Now(), n).Delay())
 }

@@ -52,43 +52,43 @@ func TestLostConnections(t *testing.T) {
 		put(t, pg, name, want[name])
 		ranges = append(ranges, Range{Path: name, Length: int64(size), ToEnd: true})
 	}
-	for _, kind := range []faultKind{drop, stall, truncate} {
+	for _, kind := range []pgtest.FaultKind{pgtest.Drop, pgtest.Stall, pgtest.Truncate} {
 		for _, jobs := range []int{1, 3} {
 			t.Run(fmt.Sprintf("kind %d with %d jobs", kind, jobs), func(t *testing.T) {
 				t.Parallel()
-				p := newProxy(t, pg, func(n int) fault {
-					return fault{100_000 + int64(n)*400_000, []faultKind{none, kind}[min(1, max(0, 14-n))]}
+				p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault {
+					return pgtest.Fault{After: 100_000 + int64(n)*400_000, Kind: []pgtest.FaultKind{pgtest.NoFault, kind}[min(1, max(0, 14-n))]}
 				})
-				s := connect(t, p.conninfo(conninfo), Options{Jobs: jobs, IdleTimeout: 300 * time.Millisecond})
+				s := connect(t, p.Conninfo(conninfo), Options{Jobs: jobs, IdleTimeout: 300 * time.Millisecond})
 				got := fetch(t, s, ranges)
 				for name, data := range want {
 					if string(got[name]) != string(data) {
 						t.Errorf("%s: %d bytes, want %d", name, len(got[name]), len(data))
 					}
 				}
-				if p.count() < 4 {
-					t.Errorf("only %d connections: the proxy did nothing", p.count())
+				if p.Count() < 4 {
+					t.Errorf("only %d connections: the proxy did nothing", p.Count())
 				}
 			})
 		}
 	}
 	t.Run("listing", func(t *testing.T) {
 		t.Parallel()
-		p := newProxy(t, pg, func(n int) fault { return fault{20_000 + int64(n)*3_000, []faultKind{none, drop}[min(1, n%3)]} })
-		s := connect(t, p.conninfo(conninfo), Options{})
+		p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault { return pgtest.Fault{After: 20_000 + int64(n)*3_000, Kind: []pgtest.FaultKind{pgtest.NoFault, pgtest.Drop}[min(1, n%3)]} })
+		s := connect(t, p.Conninfo(conninfo), Options{})
 		ignore := append([]string{"pg_wal"}, changing...)
 		direct := connect(t, conninfo, Options{})
 		if diff := cmp.Diff(listing(t, direct.Files(t.Context()), ignore...), listing(t, s.Files(t.Context()), ignore...)); diff != "" {
 			t.Errorf("(-direct +proxy):\n%s", diff)
 		}
-		if p.count() < 3 {
-			t.Errorf("only %d connections: the proxy did nothing", p.count())
+		if p.Count() < 3 {
+			t.Errorf("only %d connections: the proxy did nothing", p.Count())
 		}
 	})
 	t.Run("for good", func(t *testing.T) {
 		t.Parallel()
-		p := newProxy(t, pg, func(n int) fault { return fault{5_000, []faultKind{none, drop}[min(1, n-1)]} })
-		s := connect(t, p.conninfo(conninfo), Options{RetryFor: 500 * time.Millisecond})
+		p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault { return pgtest.Fault{After: 5_000, Kind: []pgtest.FaultKind{pgtest.NoFault, pgtest.Drop}[min(1, n-1)]} })
+		s := connect(t, p.Conninfo(conninfo), Options{RetryFor: 500 * time.Millisecond})
 		s.release(breakOff(t, s))
 		_, err := s.ReadFile(t.Context(), "extra/0")
 		var lost *TransientError
@@ -98,11 +98,11 @@ func TestLostConnections(t *testing.T) {
 	})
 	t.Run("not retried", func(t *testing.T) {
 		t.Parallel()
-		p := newProxy(t, pg, func(int) fault { return fault{60_000, drop} })
-		s := connect(t, p.conninfo(conninfo), Options{RetryFor: -1})
+		p := pgtest.NewProxy(t, pg, func(int) pgtest.Fault { return pgtest.Fault{After: 60_000, Kind: pgtest.Drop} })
+		s := connect(t, p.Conninfo(conninfo), Options{RetryFor: -1})
 		err := s.Fetch(t.Context(), slices.Values(ranges), func(Chunk) error { return nil })
-		if !errors.Is(err, ErrTransient) || p.count() > 3 {
-			t.Errorf("%v after %d connections, want a transient error", err, p.count())
+		if !errors.Is(err, ErrTransient) || p.Count() > 3 {
+			t.Errorf("%v after %d connections, want a transient error", err, p.Count())
 		}
 	})
 }
@@ -173,9 +173,9 @@ func TestOtherServer(t *testing.T) {
 		{"primary of the same cluster", "data directory", standby, pg},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := newProxy(t, tt.from, func(int) fault { return fault{} })
-			s := connect(t, p.conninfo(conninfo), Options{})
-			p.to(t, tt.to)
+			p := pgtest.NewProxy(t, tt.from, func(int) pgtest.Fault { return pgtest.Fault{} })
+			s := connect(t, p.Conninfo(conninfo), Options{})
+			p.To(tt.to)
 			s.release(breakOff(t, s))
 			_, err := s.ReadFile(t.Context(), "PG_VERSION")
 			var other *OtherServerError
@@ -264,8 +264,8 @@ func TestCancel(t *testing.T) {
 		}
 	})
 	t.Run("while the server is silent", func(t *testing.T) {
-		p := newProxy(t, pg, func(int) fault { return fault{1 << 20, stall} })
-		s := connect(t, p.conninfo(conninfo), Options{})
+		p := pgtest.NewProxy(t, pg, func(int) pgtest.Fault { return pgtest.Fault{After: 1 << 20, Kind: pgtest.Stall} })
+		s := connect(t, p.Conninfo(conninfo), Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		err := s.Fetch(ctx, one(big), func(Chunk) error { return nil })
@@ -274,17 +274,17 @@ func TestCancel(t *testing.T) {
 		}
 	})
 	t.Run("while connecting", func(t *testing.T) {
-		p := newProxy(t, pg, func(int) fault { return fault{0, stall} })
+		p := pgtest.NewProxy(t, pg, func(int) pgtest.Fault { return pgtest.Fault{After: 0, Kind: pgtest.Stall} })
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if _, err := Connect(ctx, p.conninfo(conninfo), Options{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := Connect(ctx, p.Conninfo(conninfo), Options{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
-		_, err := Connect(t.Context(), p.conninfo(conninfo), Options{ConnectTimeout: 300 * time.Millisecond})
+		_, err := Connect(t.Context(), p.Conninfo(conninfo), Options{ConnectTimeout: 300 * time.Millisecond})
 		if !errors.Is(err, ErrTransient) {
 			t.Error(err)
 		}
-		if _, err = Connect(t.Context(), p.conninfo(conninfo)+" connect_timeout=1", Options{}); !errors.Is(err, ErrTransient) {
+		if _, err = Connect(t.Context(), p.Conninfo(conninfo)+" connect_timeout=1", Options{}); !errors.Is(err, ErrTransient) {
 			t.Error(err)
 		}
 	})

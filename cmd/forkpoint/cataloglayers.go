@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"forkpoint/blockmap"
+	"forkpoint/blockmap/indexer"
+	"forkpoint/store"
+	"forkpoint/walinspect/pg"
+)
+
+// catalogCache is a catalog as far as reading a log through it goes.
+type catalogCache interface {
+	indexer.Cache
+	Close() error
+}
+
+// catalogLayers are a catalog in memory over one in a file that is only read.
+// A dry run knows what was indexed before, and writes nothing.
+type catalogLayers struct {
+	*store.Catalog                // in memory; takes what is saved
+	file           *store.Catalog // nil where there is none
+}
+
+// openCatalogLayers opens the catalog in a file, if there is one that can be
+// read, under one in memory.
+func openCatalogLayers(ctx context.Context, app *app, path string) (*catalogLayers, error) {
+	memory, err := store.OpenMemory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file, err := store.OpenUntouched(ctx, path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			app.log.Warn("catalog cannot be read, going on without it", "path", path, "err", err)
+		}
+		file = nil
+	}
+	return &catalogLayers{memory, file}, nil
+}
+
+func (l *catalogLayers) Close() error {
+	err := l.Catalog.Close()
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+	}
+	return err
+}
+
+func (l *catalogLayers) ByIdentity(ctx context.Context, key blockmap.SegmentKey, identity string) (*blockmap.Segment, bool, error) {
+	s, found, err := l.Catalog.ByIdentity(ctx, key, identity)
+	if found || err != nil || l.file == nil {
+		return s, found, err
+	}
+	return l.file.ByIdentity(ctx, key, identity)
+}
+
+// Variants leaves out what both have.
+func (l *catalogLayers) Variants(ctx context.Context, key blockmap.SegmentKey) ([]*blockmap.Segment, error) {
+	above, err := l.Catalog.Variants(ctx, key)
+	if err != nil || l.file == nil {
+		return above, err
+	}
+	all, err := l.file.Variants(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	known := map[[32]byte]bool{}
+	for _, s := range all {
+		known[s.Digest] = true
+	}
+	for _, s := range above {
+		if !known[s.Digest] {
+			all = append(all, s)
+		}
+	}
+	return all, nil
+}
+
+func (l *catalogLayers) Load(ctx context.Context, s *blockmap.Segment) error {
+	err := l.Catalog.Load(ctx, s)
+	if l.file != nil && errors.Is(err, store.ErrNotStored) {
+		err = l.file.Load(ctx, s)
+	}
+	return err
+}
+
+func (l *catalogLayers) Bounds(ctx context.Context, id uint64, size pg.SegmentSize, tli pg.TimelineID) (first, last uint64, found bool, err error) {
+	first, last, found, err = l.Catalog.Bounds(ctx, id, size, tli)
+	if err != nil || l.file == nil {
+		return first, last, found, err
+	}
+	low, high, below, err := l.file.Bounds(ctx, id, size, tli)
+	switch {
+	case err != nil || !below:
+		return first, last, found, err
+	case !found:
+		return low, high, true, nil
+	}
+	return min(first, low), max(last, high), true, nil
+}
