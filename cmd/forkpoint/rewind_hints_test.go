@@ -128,10 +128,11 @@ var hintTraps = []struct {
 // ended otherwise is to be seen on the rewound standby.
 func TestRewindUnloggedHints(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		for i, trap := range hintTraps {
-			if i > 1 && major != 13 && major != 15 && major != 18 {
-				continue
-			}
+		traps := hintTraps
+		if major == 14 || major == 16 { // their neighbours do all
+			traps = traps[:2]
+		}
+		for i, trap := range traps {
 			t.Run(trap.name, func(t *testing.T) {
 				t.Parallel()
 				h := spring(t, major, func(p *pgtest.Server) func() { return trap.before(t, p) })

@@ -14,11 +14,9 @@ import (
 // trap is about has changed; the others are left to the whole incident.
 func trapMajors(t *testing.T, test func(t *testing.T, major int)) {
 	t.Helper()
-	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		if major == 15 || major == 18 {
-			t.Parallel()
-			test(t, major)
-		}
+	pgtest.TheseMajors(t, []int{15, 18}, func(t *testing.T, major int) {
+		t.Parallel()
+		test(t, major)
 	})
 }
 

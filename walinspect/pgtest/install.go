@@ -83,8 +83,18 @@ func Majors(t testing.TB) []int {
 // one is a failure under CI and a skip elsewhere.
 func EachMajor(t *testing.T, test func(t *testing.T, major int)) {
 	t.Helper()
-	skipShort(t)
+	var all []int
 	for major := firstMajor; major <= nextMajor; major++ {
+		all = append(all, major)
+	}
+	TheseMajors(t, all, test)
+}
+
+// TheseMajors is [EachMajor] for a test that some versions are enough for.
+func TheseMajors(t *testing.T, majors []int, test func(t *testing.T, major int)) {
+	t.Helper()
+	skipShort(t)
+	for _, major := range majors {
 		_, err := Find(major)
 		if !wanted(major) || err != nil && major > lastMajor {
 			continue
