@@ -29,7 +29,7 @@ func forkpoint(t *testing.T, args ...string) (status int, output string) {
 
 // programPath is the path of the command, which is this test binary under
 // another name.
-func programPath(t *testing.T) string {
+func programPath(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(filepath.Dir(pgtest.Executable(t)), "forkpoint")
 	if err := os.Symlink(pgtest.Executable(t), program); err != nil && !errors.Is(err, fs.ErrExist) {
