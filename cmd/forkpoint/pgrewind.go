@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"forkpoint/rewind"
 	"forkpoint/rewind/plan"
@@ -47,11 +48,16 @@ func runAsPgRewind(ctx context.Context, app *app, args []string) int {
 	return 1
 }
 
-// serverVersion is what the server beside this program says of itself, for a
-// pg_rewind is taken to be of one version; else the newest that is known.
+// serverVersion is what the server beside this program says of itself, or the
+// one that is found by PATH, for a pg_rewind is taken to be of one version; else
+// the newest that is known.
 func serverVersion() string {
+	places := []string{"postgres"}
 	if self, err := exec.LookPath(os.Args[0]); err == nil {
-		out, err := exec.Command(filepath.Join(filepath.Dir(self), "postgres"), "--version").Output()
+		places = []string{filepath.Join(filepath.Dir(self), "postgres"), "postgres"}
+	}
+	for _, place := range places {
+		out, err := exec.Command(place, "--version").Output()
 		if _, version, found := strings.Cut(strings.TrimSpace(string(out)), "(PostgreSQL) "); err == nil && found {
 			return version
 		}
@@ -74,6 +80,13 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	p.app.log = slog.New(&pgRewindLog{p: p, level: p.app.level})
 	if os.Geteuid() == 0 {
 		return &rewind.PreflightError{Check: rewind.CheckUser, Side: rewind.Target}
+	}
+	if _, err := os.Stat(opts.target); err != nil {
+		return fmt.Errorf("could not read permissions of directory \"%s\": %s", opts.target, strerror(err))
+	}
+	control := opts.target + "/global/pg_control"
+	if _, err := os.Stat(control); err != nil {
+		return fmt.Errorf("could not open file \"%s\" for reading: %s", control, strerror(err))
 	}
 	if opts.debug {
 		p.app.level.Set(slog.LevelDebug)
@@ -181,7 +194,9 @@ func (p *pgRewind) step(format string, args ...any) {
 func (p *pgRewind) fail(ctx context.Context, err error) {
 	var usage *pgRewindUsage
 	if errors.As(err, &usage) {
-		p.line(usage.text)
+		if usage.text != "" {
+			p.line(usage.text)
+		}
 		if usage.hint {
 			p.usageHint()
 		}
@@ -219,8 +234,25 @@ func (p *pgRewind) hint(err error) {
 	}
 }
 
+// usageHint has the form of the server's version, of which alone a pg_rewind
+// would be; without a server beside that of the newer ones.
 func (p *pgRewind) usageHint() {
-	p.line(`hint: Try "pg_rewind --help" for more information.`)
+	const try = `Try "pg_rewind --help" for more information.`
+	if version := serverVersion(); strings.HasPrefix(version, "13") || strings.HasPrefix(version, "14") {
+		fmt.Fprintln(p.out, try)
+		return
+	}
+	p.line("hint: " + try)
+}
+
+// strerror is the C library's text for an error of the system.
+func strerror(err error) string {
+	var number syscall.Errno
+	if !errors.As(err, &number) {
+		return err.Error()
+	}
+	text := number.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

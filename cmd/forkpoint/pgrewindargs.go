@@ -13,6 +13,8 @@ type pgRewindOptions struct {
 	progress, restoreWAL, debug     bool
 	noEnsure                        bool
 	help, version                   bool
+
+	given map[string]bool // long names of options that have a value, "" too
 }
 
 // pgRewindOption is one option: its long name, its letter or 0, and where its
@@ -24,21 +26,36 @@ type pgRewindOption struct {
 	on     *bool
 }
 
+// table is in pg_rewind's order, in which it lists what a word could stand for.
+// Help and version are options like others where they do not come first, but
+// ones that it has no use for.
 func (o *pgRewindOptions) table() []pgRewindOption {
 	return []pgRewindOption{
+		{"help", 0, nil, nil},
 		{"target-pgdata", 'D', &o.target, nil},
 		{"write-recovery-conf", 'R', nil, &o.recoveryConf},
 		{"source-pgdata", 0, &o.sourceDir, nil},
 		{"source-server", 0, &o.sourceServer, nil},
 		{"no-ensure-shutdown", 0, nil, &o.noEnsure},
 		{"config-file", 0, &o.configFile, nil},
-		{"sync-method", 0, &o.syncMethod, nil},
+		{"version", 0, nil, nil},
+		{"restore-target-wal", 'c', nil, &o.restoreWAL},
 		{"dry-run", 'n', nil, &o.dryRun},
 		{"no-sync", 'N', nil, &o.noSync},
 		{"progress", 'P', nil, &o.progress},
-		{"restore-target-wal", 'c', nil, &o.restoreWAL},
 		{"debug", 0, nil, &o.debug},
+		{"sync-method", 0, &o.syncMethod, nil},
 	}
+}
+
+// set gives an option its value.
+func (o *pgRewindOptions) set(opt pgRewindOption, value string) error {
+	*opt.text = value
+	o.given[opt.long] = true
+	if opt.text == &o.syncMethod && value != "fsync" && value != "syncfs" {
+		return &pgRewindUsage{"error: unrecognized sync method: " + value, false}
+	}
+	return nil
 }
 
 // parsePgRewind reads the command line as getopt_long does for pg_rewind:
@@ -46,7 +63,7 @@ func (o *pgRewindOptions) table() []pgRewindOption {
 // in one word, values in the same word or the next. Help and version count only
 // as the first argument.
 func parsePgRewind(args []string) (*pgRewindOptions, error) {
-	o := &pgRewindOptions{}
+	o := &pgRewindOptions{given: map[string]bool{}}
 	if len(args) > 0 {
 		switch args[0] {
 		case "--help", "-?":
@@ -74,12 +91,13 @@ func parsePgRewind(args []string) (*pgRewindOptions, error) {
 			rest = append(rest, arg)
 		}
 		if err != nil {
-			return nil, &pgRewindUsage{err.Error(), true}
+			return nil, err
 		}
 	}
 	return o, o.check(rest)
 }
 
+// long reads a long option, in the words of getopt_long in the C library.
 func (o *pgRewindOptions) long(word string, args []string) ([]string, error) {
 	name, value, hasValue := strings.Cut(word, "=")
 	var found []pgRewindOption
@@ -92,77 +110,85 @@ func (o *pgRewindOptions) long(word string, args []string) ([]string, error) {
 			found = append(found, opt)
 		}
 	}
+	if len(found) == 0 {
+		return nil, misused("unrecognized option '--%s'", word)
+	}
+	if len(found) > 1 {
+		text := fmt.Sprintf("option '--%s' is ambiguous; possibilities:", word)
+		for _, opt := range found {
+			text += " '--" + opt.long + "'"
+		}
+		return nil, misused("%s", text)
+	}
+	opt := found[0]
 	switch {
-	case len(found) == 0:
-		return nil, fmt.Errorf("unrecognized option '--%s'", name)
-	case len(found) > 1:
-		return nil, fmt.Errorf("option '--%s' is ambiguous", name)
-	case found[0].on != nil && hasValue:
-		return nil, fmt.Errorf("option '--%s' doesn't allow an argument", found[0].long)
-	case found[0].on != nil:
-		*found[0].on = true
+	case opt.text == nil && hasValue:
+		return nil, misused("option '--%s' doesn't allow an argument", opt.long)
+	case opt.text == nil && opt.on == nil:
+		return nil, misused("")
+	case opt.on != nil:
+		*opt.on = true
 		return args, nil
 	case !hasValue && len(args) == 0:
-		return nil, fmt.Errorf("option '--%s' requires an argument", found[0].long)
+		return nil, misused("option '--%s' requires an argument", opt.long)
 	case !hasValue:
 		value, args = args[0], args[1:]
 	}
-	*found[0].text = value
-	return args, nil
+	return args, o.set(opt, value)
 }
 
+// letters reads short options in one word.
 func (o *pgRewindOptions) letters(word string, args []string) ([]string, error) {
 	for i := 0; i < len(word); i++ {
 		var found *pgRewindOption
 		for _, opt := range o.table() {
-			if opt.letter == word[i] {
+			if opt.letter != 0 && opt.letter == word[i] {
 				found = &opt
 			}
 		}
 		switch {
 		case found == nil:
-			return nil, fmt.Errorf("invalid option -- '%c'", word[i])
+			return nil, misused("invalid option -- '%c'", word[i])
 		case found.on != nil:
 			*found.on = true
-			continue
 		case i+1 < len(word):
-			*found.text = word[i+1:]
+			return args, o.set(*found, word[i+1:])
 		case len(args) == 0:
-			return nil, fmt.Errorf("option requires an argument -- '%c'", word[i])
+			return nil, misused("option requires an argument -- '%c'", word[i])
 		default:
-			*found.text, args = args[0], args[1:]
+			return args[1:], o.set(*found, args[0])
 		}
-		break
 	}
 	return args, nil
 }
 
-// check asks for what must be there, in pg_rewind's order and words.
+// check asks for what must be there, in pg_rewind's order and words. What was
+// given as an empty text was given.
 func (o *pgRewindOptions) check(rest []string) error {
-	text := ""
+	server, dir := o.given["source-server"], o.given["source-pgdata"]
 	switch {
-	case o.sourceServer == "" && o.sourceDir == "":
-		text = "no source specified (--source-pgdata or --source-server)"
-	case o.sourceServer != "" && o.sourceDir != "":
-		text = "only one of --source-pgdata or --source-server can be specified"
-	case o.target == "":
-		text = "no target data directory specified (--target-pgdata)"
-	case o.recoveryConf && o.sourceServer == "":
-		text = "no source server information (--source-server) specified for --write-recovery-conf"
+	case !server && !dir:
+		return misused("error: no source specified (--source-pgdata or --source-server)")
+	case server && dir:
+		return misused("error: only one of --source-pgdata or --source-server can be specified")
+	case !o.given["target-pgdata"]:
+		return misused("error: no target data directory specified (--target-pgdata)")
+	case o.recoveryConf && !server:
+		return misused("error: no source server information (--source-server) specified for --write-recovery-conf")
 	case len(rest) > 0:
-		text = fmt.Sprintf("too many command-line arguments (first is \"%s\")", rest[0])
-	case o.syncMethod != "" && o.syncMethod != "fsync" && o.syncMethod != "syncfs":
-		return &pgRewindUsage{fmt.Sprintf("unrecognized sync method: %s", o.syncMethod), false}
-	default:
-		return nil
+		return misused("error: too many command-line arguments (first is \"%s\")", rest[0])
 	}
-	return &pgRewindUsage{"error: " + text, true}
+	return nil
+}
+
+func misused(format string, args ...any) error {
+	return &pgRewindUsage{fmt.Sprintf(format, args...), true}
 }
 
 // pgRewindUsage is a command line that pg_rewind would refuse.
 type pgRewindUsage struct {
-	text string
-	hint bool // point to the help
+	text string // "" for nothing but the hint
+	hint bool   // point to the help
 }
 
 func (e *pgRewindUsage) Error() string { return e.text }
