@@ -2,10 +2,11 @@
 
 GO      ?= go
 TIMEOUT ?= 60m
+TAGS    := fixtures pages torture # all that test files are tagged with
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test unit race lint fuzz pg golden fixtures bench torture help tools
+.PHONY: build demo test unit race lint fuzz pg clients golden fixtures bench torture help tools
 
 build: tools ## Build ./forkpoint
 	$(GO) build -o forkpoint ./cmd/forkpoint
@@ -15,7 +16,7 @@ demo: build ## Show a fail-over, its diagnosis and a rewind on real servers
 	PATH="$(CURDIR):$$PATH" docs/demo.sh
 
 test: tools pg ## Run all tests, with real servers of every major version
-	$(GO) vet ./...
+	$(GO) vet -tags '$(TAGS)' ./...
 	$(GO) test -count=1 -timeout=$(TIMEOUT) ./...
 
 unit: tools ## Run the tests that need no server
@@ -26,7 +27,7 @@ race: tools ## Run the tests that need no server under the race detector
 
 lint: ## Check formatting and run go vet
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet -tags '$(TAGS)' ./...
 
 fuzz: ## Run every fuzz target for 30 seconds (FUZZTIME=5m for longer)
 	@.ci/fuzz $(or $(FUZZTIME),30s)
@@ -43,8 +44,11 @@ fixtures: pg ## Make the shared fixtures in testdata anew
 bench: ## Run the benchmarks
 	$(GO) test -short -run='^$$' -bench=. -benchmem ./...
 
-torture: pg ## Run the long tests: many fail-overs, crashes at every step
-	FORKPOINT_TORTURE=1 $(GO) test -count=1 -timeout=4h ./...
+torture: tools pg clients ## Run the long tests: many fail-overs, crashes at every step
+	FORKPOINT_TORTURE=1 $(GO) test -tags torture -count=1 -timeout=4h ./...
+
+clients: ## Install what calls pg_rewind, for make torture
+	@walinspect/pgtest/fetch.sh clients
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14

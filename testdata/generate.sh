@@ -16,7 +16,7 @@
 set -eu
 cd "$(dirname "$0")"
 FORKPOINT_PG_MAJORS="$*" FORKPOINT_MAKE_FIXTURES=$PWD \
-	go test -count=1 -run '^TestMakeFixtures$' ../walinspect/pgtest
+	go test -tags fixtures -count=1 -run '^TestMakeFixtures$' ../walinspect/pgtest
 {
 	cat <<-'END'
 		# Fixtures that several packages share; made by generate.sh, which says how.

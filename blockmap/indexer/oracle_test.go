@@ -164,11 +164,7 @@ func tagOf(t *testing.T, ref []string) pg.BlockTag {
 // Every block that pg_waldump of the same version shows is touched, and none
 // besides; counts, transactions and checkpoints are the same.
 func TestAgainstPgWaldump(t *testing.T) {
-	incidents(t, func(t *testing.T, in incident) {
-		if _, err := os.Stat(filepath.Join(in.dir, "waldump.1.txt.zst")); err != nil {
-			t.Log("the fixtures have no output of pg_waldump of this version")
-			return
-		}
+	incidentsWith(t, "waldump.1.txt.zst", func(t *testing.T, in incident) {
 		for _, tip := range []pg.TimelineID{1, 2, 3} {
 			want := waldump(t, in, tip)
 			ix := New(in.source(), in.g, memory(t), Options{})

@@ -1,3 +1,5 @@
+//go:build torture
+
 package main
 
 import (
@@ -10,18 +12,15 @@ import (
 )
 
 // TestRewindClients lets Patroni and repmgr, as Debian has them, call this
-// program for pg_rewind. It is part of make torture, for it uses fixed ports.
+// program for pg_rewind. It is part of make torture, for it uses fixed ports
+// and needs packages that nothing else does.
 func TestRewindClients(t *testing.T) {
-	if os.Getenv("FORKPOINT_TORTURE") == "" {
-		t.Log("runs with make torture")
-		return
-	}
 	needs := map[string][]string{"repmgr": {"/usr/bin/repmgr"}, "patroni": {"/usr/bin/patroni", "/usr/bin/etcd", "/usr/bin/psql"}}
 	for name, programs := range needs {
 		t.Run(name, func(t *testing.T) {
 			for _, p := range append(programs, "/usr/lib/postgresql/15/bin/pg_ctl") {
 				if _, err := os.Stat(p); err != nil {
-					t.Skip("as root: apt-get install --no-install-recommends postgresql-15 postgresql-15-repmgr patroni etcd-server python3-etcd")
+					t.Fatal("as root: make clients")
 				}
 			}
 			program := filepath.Join(filepath.Dir(pgtest.Executable(t)), "pg_rewind")

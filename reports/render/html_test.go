@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -133,21 +132,6 @@ func TestPageOfAnyReport(t *testing.T) {
 	for _, want := range []string{"<h1>A report</h1>", "<dt>fork</dt><dd>0/3000060 <small>on timeline 1</small></dd>", "There are no others."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
-		}
-	}
-}
-
-// TestPageForLooking writes pages where FORKPOINT_PAGES says, to be opened in
-// a browser.
-func TestPageForLooking(t *testing.T) {
-	dir := os.Getenv("FORKPOINT_PAGES")
-	if dir == "" {
-		t.Log("FORKPOINT_PAGES names no folder")
-		return
-	}
-	for _, n := range []int{30, 5000} {
-		if err := os.WriteFile(fmt.Sprintf("%s/page-%d.html", dir, n), []byte(writePage(t, samplePage(n))), 0o644); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

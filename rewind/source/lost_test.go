@@ -74,7 +74,9 @@ func TestLostConnections(t *testing.T) {
 	}
 	t.Run("listing", func(t *testing.T) {
 		t.Parallel()
-		p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault { return pgtest.Fault{After: 20_000 + int64(n)*3_000, Kind: []pgtest.FaultKind{pgtest.NoFault, pgtest.Drop}[min(1, n%3)]} })
+		p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault {
+			return pgtest.Fault{After: 20_000 + int64(n)*3_000, Kind: []pgtest.FaultKind{pgtest.NoFault, pgtest.Drop}[min(1, n%3)]}
+		})
 		s := connect(t, p.Conninfo(conninfo), Options{})
 		ignore := append([]string{"pg_wal"}, changing...)
 		direct := connect(t, conninfo, Options{})
@@ -87,7 +89,9 @@ func TestLostConnections(t *testing.T) {
 	})
 	t.Run("for good", func(t *testing.T) {
 		t.Parallel()
-		p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault { return pgtest.Fault{After: 5_000, Kind: []pgtest.FaultKind{pgtest.NoFault, pgtest.Drop}[min(1, n-1)]} })
+		p := pgtest.NewProxy(t, pg, func(n int) pgtest.Fault {
+			return pgtest.Fault{After: 5_000, Kind: []pgtest.FaultKind{pgtest.NoFault, pgtest.Drop}[min(1, n-1)]}
+		})
 		s := connect(t, p.Conninfo(conninfo), Options{RetryFor: 500 * time.Millisecond})
 		s.release(breakOff(t, s))
 		_, err := s.ReadFile(t.Context(), "extra/0")

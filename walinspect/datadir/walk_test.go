@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -209,19 +211,42 @@ func TestFilesErrors(t *testing.T) {
 		}
 	})
 	t.Run("unreadable", func(t *testing.T) {
-		if os.Getuid() == 0 {
-			t.Log("root can read everything")
-			return
-		}
 		root := newDir(t, map[string]string{"base/1/1": ""})
 		if err := os.Chmod(root+"/base/1", 0); err != nil {
 			t.Fatal(err)
 		}
 		defer os.Chmod(root+"/base/1", 0o700)
+		d := open(t, root)
+		for _, dir := range []string{filepath.Dir(root), root, root + "/base"} {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asNobody(t)
 		var path *fs.PathError
-		if err := lastError(t.Context(), open(t, root)); !errors.As(err, &path) || path.Path != root+"/base/1" {
+		if err := lastError(t.Context(), d); !errors.As(err, &path) || path.Path != root+"/base/1" {
 			t.Errorf("error %v", err)
 		}
+	})
+}
+
+// asNobody has the kernel check this thread's file accesses as those of an
+// ordinary user, until the test ends: root can read everything.
+func asNobody(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return
+	}
+	const nobody = 65534
+	runtime.LockOSThread()
+	if err := syscall.Setfsuid(nobody); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Setfsuid(0); err != nil {
+			t.Fatal(err)
+		}
+		runtime.UnlockOSThread()
 	})
 }
 

@@ -4,8 +4,9 @@
 # client programs), and one from Debian, PostgreSQL 15 where it is to be had,
 # which has pg_rewind, pg_waldump and the other programs that serve as oracles.
 #
-# Usage: fetch.sh [MAJOR...] [programs]   everything without arguments;
-#                                         programs is the one from Debian
+# Usage: fetch.sh [MAJOR...] [programs] [clients]
+#   Without arguments: all majors and programs, the server from Debian. clients
+#   are what calls pg_rewind on its own: repmgr and Patroni, with etcd.
 #
 # Servers go to $FORKPOINT_PG, or /var/tmp/forkpoint-pg-<uid>: a place that the
 # servers' own user can read even where the checkout cannot be. Nothing is
@@ -66,16 +67,27 @@ programs() {
 		say "no PostgreSQL with client programs, so nothing to compare with; as root: apt-get install postgresql-15"
 }
 
+# clients installs repmgr for the server from Debian, and Patroni.
+clients() {
+	programs
+	[ -x /usr/bin/repmgr ] && [ -x /usr/bin/patroni ] && [ -x /usr/bin/etcd ] && return 0
+	major=$(basename "$(dirname "$(dirname "$(ls -d $debian/*/bin/pg_rewind | tail -1)")")")
+	packages="postgresql-$major-repmgr patroni etcd-server python3-etcd"
+	# shellcheck disable=SC2086 # a list
+	apt $packages || die "repmgr and Patroni are missing; as root: apt-get install --no-install-recommends $packages"
+}
+
 [ $# -gt 0 ] || set -- programs 13 14 15 16 17 18
 
 # One run at a time: go test starts several packages at once.
 exec 9>"$root/lock"
 flock 9
 for major; do
-	if [ "$major" = programs ]; then
-		programs
+	case $major in programs | clients)
+		$major
 		continue
-	fi
+		;;
+	esac
 	[ -x "$debian/$major/bin/pg_rewind" ] && continue
 	line=$(grep "^$major " "$here/versions.txt") || die "no PostgreSQL $major in versions.txt"
 	fetch $line

@@ -1,3 +1,5 @@
+//go:build fixtures
+
 package pgtest
 
 import (
@@ -56,8 +58,7 @@ func TestManifest(t *testing.T) {
 func TestMakeFixtures(t *testing.T) {
 	dir := os.Getenv("FORKPOINT_MAKE_FIXTURES")
 	if dir == "" {
-		t.Log("run testdata/generate.sh to make the fixtures anew")
-		return
+		t.Fatal("FORKPOINT_MAKE_FIXTURES names no folder; run testdata/generate.sh")
 	}
 	EachMajor(t, func(t *testing.T, major int) {
 		fx := &fixture{t: t, dir: filepath.Join(dir, fmt.Sprintf("pg%d", major))}

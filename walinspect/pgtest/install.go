@@ -83,8 +83,14 @@ func Majors(t testing.TB) []int {
 // one is a failure under CI and a skip elsewhere.
 func EachMajor(t *testing.T, test func(t *testing.T, major int)) {
 	t.Helper()
+	EachMajorFrom(t, firstMajor, test)
+}
+
+// EachMajorFrom is [EachMajor] for what servers have had since version first.
+func EachMajorFrom(t *testing.T, first int, test func(t *testing.T, major int)) {
+	t.Helper()
 	var all []int
-	for major := firstMajor; major <= nextMajor; major++ {
+	for major := first; major <= nextMajor; major++ {
 		all = append(all, major)
 	}
 	TheseMajors(t, all, test)

@@ -58,11 +58,8 @@ func TestPgWaldump(t *testing.T) {
 // same descriptions, where there is no pg_waldump. It prints times in another
 // form, so these are compared without.
 func TestPgWalinspect(t *testing.T) {
-	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		if major < 16 {
-			t.Log("the extension prints no block references in this version")
-			return
-		}
+	const printsBlocks = 16 // the first version whose extension does
+	pgtest.EachMajorFrom(t, printsBlocks, func(t *testing.T, major int) {
 		s := runWorkload(t, major)
 		s.Exec("CREATE EXTENSION pg_walinspect")
 		dir := copySegments(t, s)

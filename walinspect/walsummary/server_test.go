@@ -16,11 +16,7 @@ import (
 
 // A server's own reading of its summaries, pg_wal_summary_contents, is equal.
 func TestServers(t *testing.T) {
-	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		if major < 17 {
-			t.Log("no summaries before 17")
-			return
-		}
+	pgtest.EachMajorFrom(t, 17, func(t *testing.T, major int) {
 		s := pgtest.Run(t, pgtest.Major(major), pgtest.SegSize(1), pgtest.Conf("summarize_wal", "on"))
 		s.CreateTablespace("outside")
 		s.Exec("CREATE TABLE t (n int, x text)", "INSERT INTO t SELECT n, repeat('x', 500) FROM generate_series(1, 30000) n",
