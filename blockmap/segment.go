@@ -73,6 +73,10 @@ type Segment struct {
 	Assignments []Assignment  //
 	Snapshots   []Snapshot    //
 	XIDs        []XIDActivity // by first record
+
+	// Packed, if set, holds Xacts, Assignments, Snapshots and XIDs for storing;
+	// they need not be there themselves then.
+	Packed *Packed
 }
 
 // Key names the segment without the variant.

@@ -2,19 +2,22 @@ package blockmap
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"forkpoint/walinspect/pg"
 )
 
 // EncodeXacts encodes the list; DecodeXacts is its reverse. Times are kept to
 // the microsecond.
-func EncodeXacts(xacts []Xact) []byte {
+func EncodeXacts(xacts []Xact) []byte { return appendXacts(nil, xacts) }
+
+func appendXacts(b []byte, xacts []Xact) []byte {
 	if len(xacts) == 0 {
-		return nil
+		return b
 	}
 	lsn, end := func(x *Xact) pg.LSN { return x.LSN }, func(x *Xact) pg.LSN { return x.End }
 	unit := lsnUnit(xacts, lsn, end)
-	b := binary.AppendUvarint(make([]byte, 0, 12*len(xacts)), uint64(len(xacts)))
+	b = binary.AppendUvarint(slices.Grow(b, 12*len(xacts)), uint64(len(xacts)))
 	b = binary.AppendUvarint(b, uint64(unit))
 	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.Kind) })
 	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.LSN / unit) })
@@ -73,12 +76,14 @@ func DecodeXacts(b []byte) ([]Xact, error) {
 
 // EncodeXIDs encodes the list; DecodeXIDs is its reverse. In the order of first
 // records both these and the identifiers rise nearly all the time.
-func EncodeXIDs(rows []XIDActivity) []byte {
+func EncodeXIDs(rows []XIDActivity) []byte { return appendXIDActivities(nil, rows) }
+
+func appendXIDActivities(b []byte, rows []XIDActivity) []byte {
 	if len(rows) == 0 {
-		return nil
+		return b
 	}
 	unit := lsnUnit(rows, func(x *XIDActivity) pg.LSN { return x.First })
-	b := binary.AppendUvarint(make([]byte, 0, 8*len(rows)), uint64(len(rows)))
+	b = binary.AppendUvarint(slices.Grow(b, 8*len(rows)), uint64(len(rows)))
 	b = binary.AppendUvarint(b, uint64(unit))
 	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.XID) })
 	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Top) })
@@ -104,8 +109,9 @@ func DecodeXIDs(b []byte) ([]XIDActivity, error) {
 }
 
 // EncodeSnapshots encodes the list; DecodeSnapshots is its reverse.
-func EncodeSnapshots(list []Snapshot) []byte {
-	var b []byte
+func EncodeSnapshots(list []Snapshot) []byte { return appendSnapshots(nil, list) }
+
+func appendSnapshots(b []byte, list []Snapshot) []byte {
 	for _, s := range list {
 		b = binary.AppendUvarint(b, uint64(s.LSN))
 		b = appendXIDs(b, []pg.XID{s.Next, s.OldestRunning, s.LatestCompleted})
@@ -141,8 +147,9 @@ func DecodeSnapshots(b []byte) ([]Snapshot, error) {
 }
 
 // EncodeAssignments encodes the list; DecodeAssignments is its reverse.
-func EncodeAssignments(list []Assignment) []byte {
-	var b []byte
+func EncodeAssignments(list []Assignment) []byte { return appendAssignments(nil, list) }
+
+func appendAssignments(b []byte, list []Assignment) []byte {
 	for _, a := range list {
 		b = binary.AppendUvarint(b, uint64(a.LSN))
 		b = binary.AppendUvarint(b, uint64(a.Top))

@@ -11,13 +11,15 @@ import (
 	"path/filepath"
 
 	"github.com/mattn/go-sqlite3"
+
+	"forkpoint/blockmap"
 )
 
 // Catalog is an open catalog.
 type Catalog struct {
 	db     *sql.DB
 	path   string
-	packer packer
+	packer blockmap.Packer
 	// relations and clusters remember row numbers; emptied when a transaction
 	// fails, for it may have made them.
 	relations map[relationKey]int64

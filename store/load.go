@@ -115,19 +115,10 @@ const selectTransactions = `SELECT xacts, xids, snapshots, assignments FROM tran
 func (c *Catalog) loadTransactions(ctx context.Context, id int64, s *blockmap.Segment) error {
 	s.Xacts, s.XIDs, s.Snapshots, s.Assignments = nil, nil, nil, nil
 	return c.query(ctx, selectTransactions, []any{id}, func(scan scanFunc) error {
-		var xacts, xids, snapshots, assignments []byte
-		err := scan(&xacts, &xids, &snapshots, &assignments)
+		var lists blockmap.Packed
+		err := scan(&lists.Xacts, &lists.XIDs, &lists.Snapshots, &lists.Assignments)
 		if err == nil {
-			s.Xacts, err = unpackList(xacts, blockmap.DecodeXacts)
-		}
-		if err == nil {
-			s.XIDs, err = unpackList(xids, blockmap.DecodeXIDs)
-		}
-		if err == nil {
-			s.Snapshots, err = unpackList(snapshots, blockmap.DecodeSnapshots)
-		}
-		if err == nil {
-			s.Assignments, err = unpackList(assignments, blockmap.DecodeAssignments)
+			err = lists.Unpack(s)
 		}
 		return err
 	})

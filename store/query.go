@@ -181,7 +181,7 @@ func (c *Catalog) Transactions(ctx context.Context, cl Cluster, each func(pg.Tim
 		if err := scan(&tli, &packed); err != nil {
 			return err
 		}
-		xids, err := unpackList(packed, blockmap.DecodeXIDs)
+		xids, err := blockmap.UnpackXIDs(packed)
 		if err != nil {
 			return err
 		}

@@ -56,6 +56,8 @@ func (c *Catalog) saveSegment(ctx context.Context, tx *sql.Tx, s *blockmap.Segme
 	return c.dropSuperseded(ctx, tx, cluster, s)
 }
 
+const insertTransactions = `INSERT INTO transactions (segment_id, xacts, xids, snapshots, assignments) VALUES (?, ?, ?, ?, ?)`
+
 const insertHead = `INSERT INTO segments (cluster_id, tli, segno, digest, inner_digest, first_lsn, last_lsn, end_lsn, first_prev,
     first_tli, last_tli, records, wal_bytes, complete, stop, stop_lsn, stop_detail, commits, aborts, prepares,
     first_time, last_time, min_xid, max_xid, indexed_at)
@@ -66,59 +68,48 @@ func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, 
 	if err != nil {
 		return 0, err
 	}
-	sum := summarize(s)
+	lists := s.Packed
+	if lists == nil {
+		lists = c.packer.Pack(s)
+	}
+	sum := columnsOf(&lists.Summary)
 	err = tx.QueryRowContext(ctx, insertHead, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:], s.InnerDigest[:],
 		at[0], at[1], at[2], at[3], s.FirstTimeline, s.LastTimeline, s.Records, s.Bytes, s.Complete, s.Stop, at[4], s.StopDetail,
-		sum.commits, sum.aborts, sum.prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
+		lists.Commits, lists.Aborts, lists.Prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
 	if err != nil {
 		return 0, err
 	}
 	for _, save := range []func(context.Context, *sql.Tx, int64, *blockmap.Segment) error{
-		c.saveRmgrs, c.saveCheckpoints, c.saveEvents, c.saveTransactions,
+		c.saveRmgrs, c.saveCheckpoints, c.saveEvents,
 	} {
 		if err := save(ctx, tx, id, s); err != nil {
 			return 0, err
 		}
 	}
+	if _, err := tx.ExecContext(ctx, insertTransactions, id, lists.Xacts, lists.XIDs, lists.Snapshots, lists.Assignments); err != nil {
+		return 0, err
+	}
 	return id, c.saveTouched(ctx, tx, cluster, id, s)
 }
 
-// summary is what the table of segments says about a segment's transactions.
-type summary struct {
-	commits, aborts, prepares int64
-	firstTime, lastTime       *int64
-	minXID, maxXID            *int64
+// summaryColumns are those of the table of segments that can be null.
+type summaryColumns struct {
+	firstTime, lastTime *int64
+	minXID, maxXID      *int64
 }
 
-func summarize(s *blockmap.Segment) summary {
-	var sum summary
-	for i := range s.Xacts {
-		x := &s.Xacts[i]
-		switch {
-		case x.Kind.Commits():
-			sum.commits++
-		case x.Kind.Ends():
-			sum.aborts++
-		default:
-			sum.prepares++
-		}
-		if x.Kind.Ends() {
-			widen(&sum.firstTime, &sum.lastTime, toTime(x.Time))
-		}
+func columnsOf(s *blockmap.Summary) summaryColumns {
+	var c summaryColumns
+	set := func(column **int64, v int64) { *column = &v }
+	if s.Commits+s.Aborts > 0 {
+		set(&c.firstTime, toTime(s.FirstEnd))
+		set(&c.lastTime, toTime(s.LastEnd))
 	}
-	for i := range s.XIDs {
-		widen(&sum.minXID, &sum.maxXID, int64(s.XIDs[i].XID))
+	if s.MinXID != 0 {
+		set(&c.minXID, int64(s.MinXID))
+		set(&c.maxXID, int64(s.MaxXID))
 	}
-	return sum
-}
-
-func widen(low, high **int64, v int64) {
-	if *low == nil || v < **low {
-		*low = &v
-	}
-	if *high == nil || v > **high {
-		*high = &v
-	}
+	return c
 }
 
 const (
@@ -195,13 +186,4 @@ func (c *Catalog) saveCheckpoints(ctx context.Context, tx *sql.Tx, id int64, s *
 		return []any{id, at[0], at[1], at[2], p.Timeline, p.PrevTimeline, p.Shutdown,
 			p.FullPageWrites, p.WALLevel, at[3], p.OldestXID, p.OldestActive, toTime(p.Time)}, nil
 	})
-}
-
-const insertTransactions = `INSERT INTO transactions (segment_id, xacts, xids, snapshots, assignments) VALUES (?, ?, ?, ?, ?)`
-
-func (c *Catalog) saveTransactions(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
-	_, err := tx.ExecContext(ctx, insertTransactions, id,
-		c.packer.pack(blockmap.EncodeXacts(s.Xacts)), c.packer.pack(blockmap.EncodeXIDs(s.XIDs)),
-		c.packer.pack(blockmap.EncodeSnapshots(s.Snapshots)), c.packer.pack(blockmap.EncodeAssignments(s.Assignments)))
-	return err
 }

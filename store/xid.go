@@ -35,7 +35,7 @@ func (c *Catalog) FindXID(ctx context.Context, id uint64, size pg.SegmentSize, f
 			return err
 		}
 		copy(found.Digest[:], digest)
-		xids, err := unpackList(packed, blockmap.DecodeXIDs)
+		xids, err := blockmap.UnpackXIDs(packed)
 		for _, x := range xids {
 			if x.XID == xid {
 				found.XIDActivity = x

@@ -24,19 +24,18 @@ type extract struct {
 	crosses bool // the last record goes on in the next segment
 }
 
-// newExtract makes one with room for lists as long as those of the segment
-// before, which spares most of the growing.
-func newExtract(seg *blockmap.Segment, before lengths) *extract {
-	seg.Xacts = make([]blockmap.Xact, 0, before.xacts)
-	seg.XIDs = make([]blockmap.XIDActivity, 0, before.xids)
-	return &extract{
-		seg:    seg,
-		digest: digest{hash: sha256.New()},
+// newExtract makes one. Lists that need not be kept lie in memory of the worker.
+func newExtract(seg *blockmap.Segment, w *worker, keep bool) *extract {
+	x := &extract{seg: seg, digest: digest{hash: sha256.New()}}
+	if keep {
+		seg.Xacts = make([]blockmap.Xact, 0, w.xactsBefore)
+		seg.XIDs = make([]blockmap.XIDActivity, 0, w.xidsBefore)
+		return x
 	}
+	seg.Xacts, seg.XIDs = w.xacts[:0], w.xids[:0]
+	x.places.near = w.near[:0]
+	return x
 }
-
-// lengths are those of the lists that are long on a busy server.
-type lengths struct{ xacts, xids int }
 
 // plain are the resource managers whose records do nothing that their block
 // references do not show, unless they are flagged.

@@ -24,7 +24,7 @@ func (p *places) of(x pg.XID) int32 {
 }
 
 func (p *places) set(x pg.XID, place int32) {
-	if p.near == nil {
+	if len(p.near) == 0 {
 		p.base = x - min(x, placesBelow)
 	}
 	n := uint32(x - p.base)

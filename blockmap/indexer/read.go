@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (o *outcome) breaksOff() bool {
 
 // read reads a segment from its first record to the end of the last one that
 // begins in it, or to the end of the part that is wanted.
-func (s *scan) read(ctx context.Context, j *job, before *lengths) *outcome {
+func (s *scan) read(ctx context.Context, j *job, w *worker) *outcome {
 	pages := segment.NewPages(s.pool, s.size, func(n uint64) []pg.TimelineID { return s.filesFor(j, n) })
 	defer pages.Close()
 	began := time.Now()
@@ -75,7 +76,7 @@ func (s *scan) read(ctx context.Context, j *job, before *lengths) *outcome {
 		SystemID: s.g.SystemID, SegmentSize: s.size, Major: major, Name: j.name,
 		Path: file.Path, Identity: file.Identity, Size: file.Size, Indexed: began.UTC(),
 	}}
-	x := newExtracts(out, j, *before)
+	x := newExtracts(out, j, w, s.contents)
 	limit := j.part.To
 	if j.whole {
 		limit = s.size.Start(j.name.Number + 1)
@@ -94,9 +95,10 @@ func (s *scan) read(ctx context.Context, j *job, before *lengths) *outcome {
 	if out.head != nil {
 		distrust(out.head, settled)
 		x.finish()
-		if c := out.contents(); c != nil {
-			*before = lengths{len(c.Xacts), len(c.XIDs)}
+		if out.whole != nil && s.ix.caches {
+			out.whole.Packed = w.packer.Pack(out.whole)
 		}
+		w.done(cmp.Or(x.part, x.whole), s.contents)
 	}
 	return out
 }
@@ -108,16 +110,16 @@ type extracts struct {
 	whole, part *extract
 }
 
-func newExtracts(out *outcome, j *job, before lengths) *extracts {
+func newExtracts(out *outcome, j *job, w *worker, keep bool) *extracts {
 	x := &extracts{out: out}
 	if j.exact {
 		part := *out.head
 		out.part = &part
-		x.part = newExtract(out.part, before)
+		x.part = newExtract(out.part, w, keep)
 	}
 	if j.whole {
 		out.whole = out.head
-		x.whole = newExtract(out.whole, before)
+		x.whole = newExtract(out.whole, w, keep)
 		x.whole.digest.earlier = j.earlier
 	}
 	return x

@@ -3,7 +3,7 @@ package rmgr
 import "forkpoint/walinspect/pg"
 
 func describeXact(d *describer) {
-	kind, known := xactKinds[d.op()]
+	kind, known := xactKind(d.op())
 	if !known || kind == XactInvalidation && d.major < 14 {
 		return
 	}

@@ -51,10 +51,16 @@ const (
 	XactInvalidation // cache invalidations of a transaction that goes on
 )
 
-var xactKinds = map[uint8]XactKind{
+var xactKinds = [xactOpMask + 1]XactKind{
 	xactCommit: XactCommit, xactAbort: XactAbort, xactPrepare: XactPrepare,
 	xactCommitPrep: XactCommitPrepared, xactAbortPrep: XactAbortPrepared,
 	xactAssignment: XactAssignment, xactInvalidation: XactInvalidation,
+}
+
+// xactKind is false for an operation that there is none of.
+func xactKind(info uint8) (XactKind, bool) {
+	kind := xactKinds[info&xactOpMask]
+	return kind, kind != 0
 }
 
 var xactNames = [...]string{
@@ -134,7 +140,7 @@ func xactEnds(rec *walinspect.Record) bool {
 
 // DecodeXact reads a record of resource manager Transaction.
 func DecodeXact(rec *walinspect.Record) (Xact, error) {
-	kind, known := xactKinds[rec.Info&xactOpMask]
+	kind, known := xactKind(rec.Info)
 	if rec.Rmgr != pg.RmgrXact || !known || kind == XactInvalidation && rec.Major() < 14 {
 		return Xact{}, badPayload(rec, "a Transaction record")
 	}

@@ -1,0 +1,132 @@
+package blockmap
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"time"
+
+	"forkpoint/walinspect/pg"
+)
+
+// Packed is the long lists of a segment as they are stored: encoded, see
+// FORMAT.md, and compressed. That is a twentieth of the memory that the lists
+// take.
+type Packed struct {
+	Xacts, XIDs, Snapshots, Assignments []byte // nil for an empty list
+	Summary
+}
+
+// Summary is what the lists come to.
+type Summary struct {
+	Commits, Aborts, Prepares int64
+	FirstEnd, LastEnd         time.Time // of transactions; zero if none ended
+	MinXID, MaxXID            pg.XID    // as numbers; 0 if there are none
+}
+
+// Packer packs lists. It keeps memory between uses and belongs to one
+// goroutine. The zero value is ready.
+type Packer struct {
+	w     *flate.Writer
+	plain []byte
+	out   bytes.Buffer
+}
+
+// Pack packs the lists of a segment.
+func (p *Packer) Pack(s *Segment) *Packed {
+	packed := &Packed{Summary: summarize(s)}
+	p.plain = appendXacts(p.plain[:0], s.Xacts)
+	packed.Xacts = p.compress()
+	p.plain = appendXIDActivities(p.plain[:0], s.XIDs)
+	packed.XIDs = p.compress()
+	p.plain = appendSnapshots(p.plain[:0], s.Snapshots)
+	packed.Snapshots = p.compress()
+	p.plain = appendAssignments(p.plain[:0], s.Assignments)
+	packed.Assignments = p.compress()
+	return packed
+}
+
+// compress returns nil for no bytes.
+func (p *Packer) compress() []byte {
+	if len(p.plain) == 0 {
+		return nil
+	}
+	p.out.Reset()
+	if p.w == nil {
+		p.w, _ = flate.NewWriter(&p.out, flate.HuffmanOnly) // fails for unknown levels only
+	} else {
+		p.w.Reset(&p.out)
+	}
+	p.w.Write(p.plain) // a buffer does not fail
+	p.w.Close()
+	return bytes.Clone(p.out.Bytes())
+}
+
+func summarize(s *Segment) Summary {
+	var sum Summary
+	for i := range s.Xacts {
+		x := &s.Xacts[i]
+		switch {
+		case x.Kind.Commits():
+			sum.Commits++
+		case x.Kind.Ends():
+			sum.Aborts++
+		default:
+			sum.Prepares++
+			continue
+		}
+		if sum.FirstEnd.IsZero() || x.Time.Before(sum.FirstEnd) {
+			sum.FirstEnd = x.Time
+		}
+		if sum.LastEnd.IsZero() || x.Time.After(sum.LastEnd) {
+			sum.LastEnd = x.Time
+		}
+	}
+	for i := range s.XIDs {
+		x := s.XIDs[i].XID
+		if sum.MinXID == 0 || x < sum.MinXID {
+			sum.MinXID = x
+		}
+		sum.MaxXID = max(sum.MaxXID, x)
+	}
+	return sum
+}
+
+// unpackLimit is far above any list: a segment of 1 GB has at most some 20
+// million records.
+const unpackLimit = 1 << 30
+
+// Unpack reverses what [Packer.Pack] did to the lists. The summary is not read.
+func (p *Packed) Unpack(s *Segment) (err error) {
+	if s.Xacts, err = unpack(p.Xacts, DecodeXacts); err != nil {
+		return fmt.Errorf("list of transactions: %w", err)
+	}
+	if s.XIDs, err = unpack(p.XIDs, DecodeXIDs); err != nil {
+		return fmt.Errorf("list of identifiers: %w", err)
+	}
+	if s.Snapshots, err = unpack(p.Snapshots, DecodeSnapshots); err != nil {
+		return fmt.Errorf("list of snapshots: %w", err)
+	}
+	if s.Assignments, err = unpack(p.Assignments, DecodeAssignments); err != nil {
+		return fmt.Errorf("list of assignments: %w", err)
+	}
+	return nil
+}
+
+// UnpackXIDs reads one list alone.
+func UnpackXIDs(b []byte) ([]XIDActivity, error) { return unpack(b, DecodeXIDs) }
+
+func unpack[T any](b []byte, decode func([]byte) ([]T, error)) ([]T, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), unpackLimit+1))
+	if err == nil && len(plain) > unpackLimit {
+		err = fmt.Errorf("more than %d bytes", unpackLimit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return decode(plain)
+}
