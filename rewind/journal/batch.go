@@ -16,12 +16,16 @@ const (
 
 	flagCompressed = 1 << 0
 	flagNotes      = 1 << 1 // holds stages, phases or marks
-	flagsKnown     = flagCompressed | flagNotes
+	flagFlushed    = 1 << 2 // everything before it was flushed when it was written
+	flagsKnown     = flagCompressed | flagNotes | flagFlushed
 
 	// A batch is closed when its entries pass closeAt. The last entry may go
 	// beyond by one image and its name, which stays below maxRaw.
-	closeAt = 8 << 20
+	closeAt = 4 << 20
 	maxRaw  = 16 << 20
+
+	// So many bytes are written before they are flushed, if nobody asks for it.
+	maxPending = 32 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -31,6 +31,8 @@ type batchLog struct {
 	previous uint32 // its checksum
 	end      int64  // where the next batch goes
 	starts   []int64
+	group    int   // index of the first batch after the last flush that the log tells of
+	pending  int64 // bytes written since the last flush
 
 	limit int     // bytes of entries that close a batch
 	whole bool    // the next entries go into one batch
@@ -114,53 +116,70 @@ func openLog(f target.File, header [32]byte, visit func(e *Entry)) (*batchLog, e
 }
 
 func (l *batchLog) passed(h *batchHeader) {
+	if h.flags&flagFlushed != 0 {
+		l.group = len(l.starts)
+	}
 	l.starts = append(l.starts, l.end)
 	l.sequence, l.previous = h.sequence, h.crc
 	l.end += batchHeaderSize + int64(h.stored)
 }
 
-// checkTail tells a torn last batch from damage in the middle. Every batch is
-// flushed before the next is begun, so only the last can be torn, and nothing
-// longer than one batch, and no later batch, can follow where it begins.
+// maxTail is the most that can lie behind the last whole batch: a group of
+// batches that was never flushed, of which the first is torn.
+const maxTail = maxPending + batchHeaderSize + maxRaw
+
+// checkTail tells a torn last group of batches from damage in the middle. A
+// batch that says that everything before it was flushed cannot follow a torn
+// one, and no more than one group can.
 func (l *batchLog) checkTail() error {
 	info, err := l.file.Stat()
 	if err != nil {
 		return err
 	}
 	rest := info.Size() - l.end
-	if rest > batchHeaderSize+maxRaw {
+	if rest > maxTail {
 		return fmt.Errorf("%w: batch %d is damaged, and %d bytes follow", ErrCorrupt, l.sequence+1, rest)
 	}
-	tail := make([]byte, rest)
-	if _, err := l.file.ReadAt(tail, l.end); err != nil && err != io.EOF {
-		return err
-	}
 	magic := binary.LittleEndian.AppendUint32(nil, batchMagic)
-	for off := 0; ; off++ {
-		next := bytes.Index(tail[off:], magic)
-		if next < 0 {
-			return nil
+	const step = 1 << 20
+	piece := make([]byte, min(rest, step+batchHeaderSize)) // a header may lie across two steps
+	for at := l.end; at < info.Size(); at += step {
+		n, err := l.file.ReadAt(piece, at)
+		if err != nil && err != io.EOF {
+			return err
 		}
-		off += next
-		if h, ok := decodeBatchHeader(tail[off:]); ok && h.sequence > l.sequence+1 {
-			return fmt.Errorf("%w: batch %d is damaged, and batch %d follows", ErrCorrupt, l.sequence+1, h.sequence)
+		for off := 0; ; off++ {
+			next := bytes.Index(piece[off:n], magic)
+			if next < 0 {
+				break
+			}
+			off += next
+			h, ok := decodeBatchHeader(piece[off:n])
+			if ok && h.sequence > l.sequence+1 && h.flags&flagFlushed != 0 {
+				return fmt.Errorf("%w: batch %d is damaged, and batch %d follows", ErrCorrupt, l.sequence+1, h.sequence)
+			}
 		}
 	}
+	return nil
 }
 
 // settle makes the log ready for more: a torn batch is cut off, and the last
-// whole one is written again and flushed, for the process that wrote it may
-// have died, or been told of an error, before it was on disk.
+// group of whole ones is written again and flushed, for the process that wrote
+// it may have died, or been told of an error, before it was on disk.
 func (l *batchLog) settle(compress bool) error {
 	if err := l.compress(compress); err != nil {
 		return err
 	}
-	if n := len(l.starts); n > 0 {
-		last := make([]byte, l.end-l.starts[n-1])
-		if _, err := l.file.ReadAt(last, l.starts[n-1]); err != nil {
+	for n := l.group; n < len(l.starts); n++ {
+		end := l.end
+		if n+1 < len(l.starts) {
+			end = l.starts[n+1]
+		}
+		batch := make([]byte, end-l.starts[n])
+		if _, err := l.file.ReadAt(batch, l.starts[n]); err != nil {
 			return err
 		}
-		if _, err := l.file.WriteAt(last, l.starts[n-1]); err != nil {
+		if _, err := l.file.WriteAt(batch, l.starts[n]); err != nil {
 			return err
 		}
 	}
@@ -184,17 +203,39 @@ func (l *batchLog) append(e *Entry) error {
 		l.flags |= flagNotes
 	}
 	if len(l.open.buf) >= l.limit && !l.whole || len(l.open.buf) >= closeAt {
-		return l.commit()
+		return l.closeBatch()
 	}
 	return nil
 }
 
-// commit closes the open batch and makes it durable.
+// commit closes the open batch and makes everything durable.
 func (l *batchLog) commit() error {
+	if err := l.closeBatch(); err != nil || l.pending == 0 {
+		return err
+	}
+	return l.flush()
+}
+
+// clean tells whether everything that was appended is durable.
+func (l *batchLog) clean() bool { return l.err == nil && l.count == 0 && l.pending == 0 }
+
+func (l *batchLog) flush() error {
+	if l.err = l.file.Sync(); l.err == nil {
+		l.pending = 0
+	}
+	return l.err
+}
+
+// closeBatch writes the open batch. It is not durable until the next flush,
+// which comes at the latest when maxPending bytes wait for it.
+func (l *batchLog) closeBatch() error {
 	if l.err != nil || l.count == 0 {
 		return l.err
 	}
 	h := batchHeader{flags: l.flags, sequence: l.sequence + 1, entries: l.count, previous: l.previous}
+	if l.pending == 0 {
+		h.flags |= flagFlushed
+	}
 	payload := l.open.buf
 	h.raw = uint32(len(payload))
 	if l.zstd != nil {
@@ -206,19 +247,15 @@ func (l *batchLog) commit() error {
 	h.stored = uint32(len(payload))
 	h.crc = crc32.Checksum(payload, castagnoli)
 	l.out = append(append(l.out[:0], h.encode()...), payload...)
-	if l.err = l.write(l.out); l.err != nil {
+	if _, l.err = l.file.WriteAt(l.out, l.end); l.err != nil {
 		return l.err
 	}
 	l.passed(&h)
 	l.open.buf, l.count, l.flags = l.open.buf[:0], 0, 0
-	return nil
-}
-
-func (l *batchLog) write(b []byte) error {
-	if _, err := l.file.WriteAt(b, l.end); err != nil {
-		return err
+	if l.pending += int64(len(l.out)); l.pending >= maxPending {
+		return l.flush()
 	}
-	return l.file.Sync()
+	return nil
 }
 
 // backward calls do for the entries from the last to the first, of whole

@@ -108,7 +108,7 @@ func TestDamagedLog(t *testing.T) {
 		{"byte wrong in the middle", func(b []byte, s []int64) []byte { b[s[2]+batchHeaderSize]++; return b }, -1},
 		{"header wrong in the middle", func(b []byte, s []int64) []byte { b[s[2]+24]++; return b }, -1},
 		{"batch missing in the middle", func(b []byte, s []int64) []byte { return append(b[:s[2]], b[s[3]:]...) }, -1},
-		{"too much behind", func(b []byte, _ []int64) []byte { return append(b, make([]byte, maxRaw+1000)...) }, -1},
+		{"too much behind", func(b []byte, _ []int64) []byte { return append(b, make([]byte, maxTail+1)...) }, -1},
 		{"first batch zeros", func(b []byte, s []int64) []byte { clear(b[s[0]:s[1]]); return b }, -1},
 	}
 	for _, tt := range tests {

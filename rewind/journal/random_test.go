@@ -95,6 +95,25 @@ var someNames = []string{
 	"pg_tblspc/16402/PG_17/1", "pg_tblspc/16402/PG_17", "pg_tblspc/16402", target.ControlFile, "tablespace_map",
 }
 
+// randomWindow writes somewhere, mostly where the old bytes were saved.
+func randomWindow(e *Editor, name string, chance *rand.Rand) error {
+	w := e.Window()
+	for range chance.IntN(3) {
+		if err := w.Save(name, int64(chance.IntN(6*block)), int64(chance.IntN(4*block))); err != nil {
+			return err
+		}
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	for range 1 + chance.IntN(3) {
+		if err := w.WriteAt(name, int64(chance.IntN(6*block)), page(byte(chance.IntN(256)), chance.IntN(2*block))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // randomEdit picks an edit that can be made: the queue is emptied before, so
 // that what is there decides.
 func randomEdit(e *Editor, chance *rand.Rand) error {
@@ -105,6 +124,9 @@ func randomEdit(e *Editor, chance *rand.Rand) error {
 		}
 	} else if len(e.queue) > 0 {
 		name = someNames[chance.IntN(2)] // only these, which every state has
+		if chance.IntN(3) == 0 {
+			return randomWindow(e, name, chance)
+		}
 		return e.WriteAt(name, int64(chance.IntN(6*block)), page(byte(chance.IntN(256)), chance.IntN(2*block)))
 	}
 	is := Absent

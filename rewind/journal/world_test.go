@@ -84,6 +84,7 @@ func (w world) build(t *testing.T, fsys target.FS, label bool) {
 	put(d+"/base/1/500", page(6, 3*block), 0o640)
 	put(d+"/base/1/600", page(7, 4*block), 0o600)
 	put(d+"/base/1/700", nil, 0o600)
+	put(d+"/base/1/800", page(14, 10*block), 0o600)
 	put(d+"/base/1/becomes_dir", page(8, 100), 0o600)
 	put(d+"/base/2/100", page(9, block), 0o600)
 	put(d+"/base/2/PG_VERSION", []byte("17\n"), 0o600)
@@ -157,7 +158,31 @@ func (w world) actions() []func(e *Editor) error {
 		several(func(e *Editor) error { return e.Mkdir("pg_tblspc/16403/PG_17", 0) },
 			create("pg_tblspc/16403/PG_17/1", 0), write("pg_tblspc/16403/PG_17/1", 0, 62, block)),
 		remove("never_was_there"),
+		throughWindow,
 	}
+}
+
+// throughWindow changes a file inside, beyond and beside what it saved before.
+func throughWindow(e *Editor) error {
+	const name = "base/1/800"
+	w := e.Window()
+	steps := []func() error{
+		func() error { return w.Save(name, 0, 2*block) },
+		func() error { return w.Save(name, 4*block, 3*block) },
+		func() error { return w.Save(name, 7*block, ToEnd) },
+		w.Commit,
+		func() error { return w.WriteAt(name, 0, page(70, 2*block)) },
+		func() error { return w.WriteAt(name, 3*block, page(71, block)) },
+		func() error { return w.WriteAt(name, 5*block, page(72, 9*block)) },
+		func() error { return w.Truncate(name, 12*block) },
+		func() error { return w.WriteAt(name, block, page(73, block)) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var (
