@@ -58,18 +58,37 @@ func TestRewindReal(t *testing.T) {
 			for _, live := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%v/live=%v", how, live), func(t *testing.T) {
 					t.Parallel()
-					rewindOnce(t, major, how, live)
+					rewindOnce(t, major, smallest, how, live)
 				})
 			}
 		}
 	})
 }
 
-func rewindOnce(t *testing.T, major int, how pgtest.StopMode, live bool) {
+// smallest is the WAL segment size in megabytes with which servers have the
+// most segments to deal with.
+const smallest = 1
+
+// TestRewindSegmentSizes is the incident with larger WAL segments, up to the
+// largest in the long tests.
+func TestRewindSegmentSizes(t *testing.T) {
+	sizes := []int{16, 128}
+	if torture() {
+		sizes = append(sizes, 1024)
+	}
+	for i, size := range sizes {
+		live := i%2 == 0
+		t.Run(fmt.Sprintf("%dMB", size), func(t *testing.T) {
+			pgtest.TheseMajors(t, []int{14, 18}, func(t *testing.T, major int) { rewindOnce(t, major, size, pgtest.Immediate, live) })
+		})
+	}
+}
+
+func rewindOnce(t *testing.T, major, segMB int, how pgtest.StopMode, live bool) {
 	// The workload makes a tablespace inside the data directory. A server that
 	// comes to consistency with one takes it for damage unless it is told.
 	opts := []pgtest.Option{
-		pgtest.Major(major), pgtest.SegSize(1), pgtest.Conf("wal_keep_size", "512MB"),
+		pgtest.Major(major), pgtest.SegSize(segMB), pgtest.Conf("wal_keep_size", "512MB"),
 		pgtest.Conf("allow_in_place_tablespaces", "on"),
 	}
 	pair := pgtest.NewPair(t, opts...)
