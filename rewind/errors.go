@@ -42,6 +42,7 @@ const (
 	CheckUnfinished  Check = "unfinished-rewind"
 	CheckWALLevel    Check = "wal-level"
 	CheckSourceMoved Check = "source-changed"
+	CheckLabel       Check = "backup-label"
 )
 
 // PreflightError is a precondition that does not hold. Nothing of the target

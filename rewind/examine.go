@@ -71,6 +71,7 @@ func (r *run) examine(ctx context.Context, x *Examination) error {
 	}{
 		{r.checkTarget, false},
 		{r.findUnfinished, true},
+		{r.checkBarred, true},
 		{r.surveySides, true},
 		{r.checkSides, false},
 		{r.surveyHistories, true},
@@ -79,6 +80,7 @@ func (r *run) examine(ctx context.Context, x *Examination) error {
 		{r.stopIfSame, true},
 		{r.findTargetEnd, true},
 		{r.stopIfNotDiverged, true},
+		{r.checkLabel, false},
 		{r.findCheckpoint, true},
 		{r.gatherBlocks, true},
 		{r.gatherHinted, true},

@@ -63,6 +63,9 @@ func (r *run) stopIfNotDiverged(context.Context) error {
 func (r *run) stopNoop(why string) error {
 	r.done = true
 	r.result.Why = why
+	if err := r.noteLabel(); err != nil {
+		return err
+	}
 	r.tell(Event{Kind: EventNoRewind})
 	if !r.cfg.WriteRecoveryConf || r.cfg.DryRun {
 		return nil

@@ -30,6 +30,10 @@ func (r *run) checkTarget(context.Context) error {
 func (r *run) checkSides(context.Context) error {
 	t, s := r.sit.target.control, r.sit.source.control
 	switch {
+	case t.SystemID != s.SystemID && t.Major != s.Major:
+		return &PreflightError{Check: CheckSystem, Side: Target,
+			Found: fmt.Sprintf("system identifier %d of PostgreSQL %d; the source has %d of PostgreSQL %d", t.SystemID, t.Major, s.SystemID, s.Major),
+			Want:  "two clusters that came from one initdb", Next: "a node from before an upgrade, or of another cluster, needs a new base backup"}
 	case t.SystemID != s.SystemID:
 		return &PreflightError{Check: CheckSystem, Side: Target,
 			Found: fmt.Sprintf("system identifier %d; the source has %d", t.SystemID, s.SystemID),

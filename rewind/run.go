@@ -23,6 +23,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	return r.steps(ctx, []step{
 		{PhaseSurvey, r.checkTarget},
 		{PhaseSurvey, r.findUnfinished},
+		{PhaseSurvey, r.checkBarred},
 		{PhaseSurvey, r.surveySides},
 		{PhaseSurvey, r.checkSides},
 		{PhaseSurvey, r.surveyHistories},
@@ -31,6 +32,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		{PhaseSurvey, r.stopIfSame},
 		{PhaseIndex, r.findTargetEnd},
 		{PhaseIndex, r.stopIfNotDiverged},
+		{PhaseIndex, r.checkLabel},
 		{PhaseIndex, r.findCheckpoint},
 		{PhaseIndex, r.gatherBlocks},
 		{PhaseIndex, r.gatherHinted},

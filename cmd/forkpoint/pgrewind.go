@@ -92,8 +92,10 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		p.app.level.Set(slog.LevelDebug)
 	}
 	var result *rewind.Result
-	trace := traceState(stateDir("", opts.target))
-	defer func() { trace.end(p.app, opts.target, result, err) }()
+	if !opts.dryRun {
+		trace := traceState(stateDir("", opts.target))
+		defer func() { trace.end(p.app, opts.target, result, err) }()
+	}
 	e, err := openEnds(ctx, p.app, endsOptions{
 		target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer,
 		jobs: 2, dryRun: opts.dryRun,
@@ -129,8 +131,13 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		defer cleanup()
 		cfg.WAL = segment.NewChain(cfg.WAL, restore)
 	}
-	result, err = rewind.Run(ctx, cfg)
-	return err
+	if result, err = rewind.Run(ctx, cfg); err != nil {
+		return err
+	}
+	for _, note := range result.Notes {
+		p.line("detail: " + oneLine(note))
+	}
+	return nil
 }
 
 // event prints what pg_rewind prints at that point.

@@ -50,8 +50,8 @@ func (s stateTrace) write(target string, result *rewind.Result, failure error) e
 	if !s.existed && !hasJournal(s.dir) {
 		return s.remove()
 	}
-	if _, err := os.Lstat(s.dir); err != nil || result != nil && result.DryRun {
-		return nil // there is nowhere to write, or nothing to tell
+	if _, err := os.Lstat(s.dir); err != nil {
+		return nil // there is nowhere to write
 	}
 	o := outcome{Schema: "forkpoint/rewind-outcome/1", Ended: time.Now().UTC(), Target: target, Status: statusOf(failure), Result: result}
 	if failure != nil {

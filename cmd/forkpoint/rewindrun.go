@@ -18,8 +18,10 @@ import (
 // doRewind opens both ends and rewinds, or with --dry-run says what would be
 // done.
 func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
-	trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target))
-	defer func() { trace.end(app, opts.ends.target, result, err) }()
+	if !opts.dryRun {
+		trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target))
+		defer func() { trace.end(app, opts.ends.target, result, err) }()
+	}
 	e, err := openEnds(ctx, app, opts.ends, !opts.dryRun)
 	if err != nil {
 		return nil, err

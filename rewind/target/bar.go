@@ -35,8 +35,11 @@ func (t *Target) Barred() (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return bytes.HasPrefix(text, []byte(barLine)), err
+	return IsBar(text), err
 }
+
+// IsBar tells whether a backup_label is one that [Target.Bar] wrote.
+func IsBar(label []byte) bool { return bytes.HasPrefix(label, []byte(barLine)) }
 
 // Unbar ends what Bar began: backup_label becomes label, or goes if label is
 // nil, by one operation and durably. Everything else must be durable before.
