@@ -2,9 +2,10 @@ package rewind
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"forkpoint/rewind/plan"
@@ -53,22 +54,21 @@ func (r *run) makeDir(a plan.Action) error {
 	}
 	// Where a new tablespace goes is outside of the data directory and was
 	// checked to be empty or missing.
-	if err := os.MkdirAll(a.Link, r.target.DirMode()); err != nil {
-		return fmt.Errorf("target: directory of new tablespace: %w", err)
-	}
-	if err := syncDir(filepath.Dir(a.Link)); err != nil {
+	if err := r.makeLocation(a.Link); err != nil {
 		return fmt.Errorf("target: directory of new tablespace: %w", err)
 	}
 	return r.edit.Symlink(a.Link, a.Path)
 }
 
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
+func (r *run) makeLocation(dir string) error {
+	fsys, parent := r.target.FS(), filepath.Dir(dir)
+	if err := fsys.Declare(parent); err != nil {
 		return err
 	}
-	defer d.Close() // read only
-	return d.Sync()
+	if err := fsys.Mkdir(dir, r.target.DirMode()); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.SyncDir(parent)
 }
 
 // copyAll fetches all that comes from the source in one stream and writes what

@@ -44,7 +44,7 @@ func (r *run) openTarget() error {
 		method = target.SyncTrees
 	}
 	var err error
-	if r.target, err = target.Open(r.cfg.Target.Path(), target.Options{Method: method}); err != nil {
+	if r.target, err = target.Open(r.cfg.Target.Path(), target.Options{FS: r.cfg.FS, Method: method}); err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
 	if err := journal.MakeStateDir(r.cfg.StateDir, r.target.DirMode()); err != nil {
@@ -65,6 +65,7 @@ func (r *run) begin(ctx context.Context) error {
 			Started: r.cfg.Now().UTC(), SystemID: r.sit.target.control.SystemID,
 			Target: r.cfg.Target.Path(), Source: r.cfg.Source.String(),
 			Fork: r.sit.fork.LSN, ForkTimeline: r.sit.fork.Timeline, Undo: r.cfg.Undo,
+			SourceEnd: r.sit.sourceEnd.LSN, SourceTimeline: r.sit.sourceEnd.Timeline,
 		}
 		if r.journal, err = journal.Create(r.target.FS(), r.cfg.StateDir, header, text, journal.Options{}); err != nil {
 			return err

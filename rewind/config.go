@@ -8,6 +8,7 @@ import (
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
+	"forkpoint/rewind/target"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
@@ -58,6 +59,7 @@ type Config struct {
 	NewIndex func(wal segment.Source) BlockIndex    // reads through the catalog
 	Names    func(pg.RelFileLocator) (string, bool) // for messages; may be nil
 	StateDir string                                 // journal and evidence; made when missing
+	FS       target.FS                              // through which all is written; nil is the real one
 
 	DryRun            bool
 	Rule              plan.Rule         // zero is [plan.Exact]

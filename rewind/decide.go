@@ -39,7 +39,9 @@ func (r *run) decide(ctx context.Context) error {
 	}
 	p.TargetControl = bytes.TrimRight(s.target.raw, "\x00")
 	r.plan = p
-	r.sweep()
+	if err := r.sweep(); err != nil {
+		return err
+	}
 	r.tell(Event{Kind: EventPlan, Plan: p, Bytes: p.Totals.Copied, Total: p.Totals.SourceSize})
 	r.result.Needed = true
 	r.result.Plan = p

@@ -88,6 +88,9 @@ func (e *InterruptedError) Error() string {
 
 // Hint says how to go on.
 func (e *InterruptedError) Hint() string {
+	if e.Phase == PhaseUndo {
+		return fmt.Sprintf("no server can start on %s now; run the same command again to get the rest of the old bytes back", e.Target)
+	}
 	return fmt.Sprintf("no server can start on %s now; run the same command again to finish, or forkpoint rewind --undo -D %s to get the old bytes back", e.Target, e.Target)
 }
 

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"forkpoint/rewind/target"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -29,8 +31,8 @@ const (
 
 // saveEvidence writes what is known into the bundle, before anything changes.
 func (r *run) saveEvidence(ctx context.Context) error {
-	dir := filepath.Join(r.journal.Dir(), evidenceDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	fsys, dir := r.target.FS(), filepath.Join(r.journal.Dir(), evidenceDir)
+	if err := target.MakeDir(fsys, dir); err != nil {
 		return fmt.Errorf("evidence bundle: %w", err)
 	}
 	files := map[string][]byte{
@@ -46,54 +48,58 @@ func (r *run) saveEvidence(ctx context.Context) error {
 			files[side+"-"+path.Tip().HistoryName()] = b
 		}
 	}
-	for name, b := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := target.WriteFile(fsys, filepath.Join(dir, name), files[name]); err != nil {
 			return fmt.Errorf("evidence bundle: %w", err)
 		}
 	}
-	if r.cfg.Evidence == nil {
-		return nil
+	if r.cfg.Evidence != nil {
+		if err := r.cfg.Evidence(ctx, dir); err != nil {
+			return fmt.Errorf("evidence bundle: %w", err)
+		}
 	}
-	if err := r.cfg.Evidence(ctx, dir); err != nil {
+	if err := fsys.SyncDir(dir); err != nil {
 		return fmt.Errorf("evidence bundle: %w", err)
 	}
 	return nil
 }
 
-// closeEvidence writes the manifest once nothing more comes into the bundle.
-func (r *run) closeEvidence() error {
-	if err := WriteManifest(r.journal.Dir()); err != nil {
-		return fmt.Errorf("evidence bundle: %w", err)
+// closeEvidence ends a rewind: it writes the manifest, now that nothing more
+// comes into the bundle, and drops what was only needed on the way. The target
+// is whole by now, so what goes wrong here is for the operator to know and no
+// reason to fail.
+func (r *run) closeEvidence() {
+	if err := writeManifest(r.target.FS(), r.journal.Dir()); err != nil {
+		r.note(fmt.Sprintf("the evidence bundle has no manifest, so nothing guards it against changes: %v", err))
 	}
-	return nil
+	if err := target.RemoveTree(r.target.FS(), r.stageDir()); err != nil {
+		r.note(fmt.Sprintf("WAL that was fetched could not be removed: %v", err))
+	}
 }
 
-// WriteManifest writes the sums of all files of a bundle, in the form that
+// writeManifest writes the sums of all files of a bundle, in the form that
 // sha256sum --check reads.
-func WriteManifest(bundle string) (err error) {
+func writeManifest(fsys target.FS, bundle string) error {
 	names, err := bundleFiles(bundle)
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(bundle, manifestFile+".new")
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	var text strings.Builder
 	for _, name := range names {
 		sum, err := sumFile(filepath.Join(bundle, name))
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(f, "%s  %s\n", sum, name); err != nil {
-			return err
-		}
+		fmt.Fprintf(&text, "%s  %s\n", sum, name)
 	}
-	if err := f.Sync(); err != nil {
+	temp := filepath.Join(bundle, manifestFile+".new")
+	if err := target.WriteFile(fsys, temp, []byte(text.String())); err != nil {
 		return err
 	}
-	return os.Rename(temp, filepath.Join(bundle, manifestFile))
+	if err := fsys.Rename(temp, filepath.Join(bundle, manifestFile)); err != nil {
+		return err
+	}
+	return fsys.SyncDir(bundle)
 }
 
 // CheckManifest reads a bundle and compares it with its manifest. It returns

@@ -51,7 +51,8 @@ func (r *run) commit(ctx context.Context) error {
 	r.changed = false
 	r.result.Written.PreImages = r.journal.Size()
 	r.tell(Event{Kind: EventDone})
-	return errors.Join(r.closeEvidence(), r.removeStage())
+	r.closeEvidence()
+	return nil
 }
 
 // minRecoveryPoint is how far the target must replay before it is consistent

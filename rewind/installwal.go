@@ -3,7 +3,6 @@ package rewind
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -69,7 +68,7 @@ func (r *run) installWAL(ctx context.Context) error {
 	}
 	for _, name := range names {
 		from := filepath.Join(r.staged.dir, name)
-		info, err := os.Stat(from)
+		info, err := r.target.FS().Lstat(from)
 		if err != nil {
 			return fmt.Errorf("state directory: %w", err)
 		}

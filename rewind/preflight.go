@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
+	"forkpoint/rewind/target"
 	"forkpoint/walinspect/pgcontrol"
 )
 
@@ -18,7 +20,11 @@ func (r *run) checkTarget(context.Context) error {
 			Found: "running as root, whose files the server could not use afterwards",
 			Want:  "the user that owns " + r.cfg.Target.Path(), Next: "run as that user, for example with sudo -u postgres"}
 	}
-	if pid, running := r.cfg.Target.Running(); running {
+	if pid, running := r.cfg.Target.Running(); running && pid == 0 {
+		return &PreflightError{Check: CheckRunning, Side: Target, Path: filepath.Join(r.cfg.Target.Path(), target.LockFile),
+			Found: target.LockFile + " does not say which process it is of: a server is just starting, or the machine has crashed",
+			Want:  "a stopped server", Next: "if no server runs in " + r.cfg.Target.Path() + ", remove the file"}
+	} else if running {
 		return &PreflightError{Check: CheckRunning, Side: Target,
 			Found: fmt.Sprintf("a server with process %d is running in %s", pid, r.cfg.Target.Path()),
 			Want:  "a stopped server", Next: fmt.Sprintf("stop it with pg_ctl stop -m fast -D %s", r.cfg.Target.Path())}

@@ -1,7 +1,6 @@
 package rewind
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,39 +32,80 @@ type resumed struct {
 }
 
 // findUnfinished looks for the journal of an interrupted run and takes it over.
-func (r *run) findUnfinished(ctx context.Context) error {
-	summary, err := unfinished(r.cfg.StateDir, r.cfg.Target.Path())
-	if err != nil || summary == nil {
-		return err
+func (r *run) findUnfinished(context.Context) error {
+	for {
+		summary, err := unfinished(r.cfg.StateDir, r.cfg.Target.Path())
+		if err != nil || summary == nil {
+			return err
+		}
+		if err := r.checkUnfinished(summary); err != nil {
+			return err
+		}
+		if err := r.openTarget(); err != nil {
+			return err
+		}
+		stage, err := r.openJournal(summary)
+		if err != nil {
+			return &PreflightError{Check: CheckUnfinished, Side: Target, Err: err,
+				Found: "the interrupted rewind cannot be taken up",
+				Next:  "if a server ran on it since, this node needs a new base backup; what was set aside is in " + summary.Dir}
+		}
+		switch stage {
+		case journal.Done: // but for its last note
+			r.closeEvidence()
+			err = r.closeJournal()
+		case journal.Opened:
+			err = r.dropJournal()
+		default:
+			return r.takeOver()
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if summary.Stage == journal.Undoing || summary.Stage == journal.Restored {
+}
+
+// checkUnfinished refuses an interrupted run that this one must not take up.
+func (r *run) checkUnfinished(summary *journal.Summary) error {
+	switch {
+	case summary.Stage == journal.Undoing || summary.Stage == journal.Restored:
 		return &PreflightError{Check: CheckUnfinished, Side: Target,
 			Found: fmt.Sprintf("the rewind %s was being undone and that is not finished", summary.Header.ID),
 			Want:  "the old contents, whole", Next: "run forkpoint rewind --undo --target-pgdata " + r.cfg.Target.Path()}
-	}
-	if r.cfg.DryRun {
+	case r.cfg.DryRun:
 		return &PreflightError{Check: CheckUnfinished, Side: Target,
 			Found: fmt.Sprintf("the rewind %s was interrupted and is not finished", summary.Header.ID),
 			Want:  "a data directory that is as a server left it", Next: "finish it with --resume or take it back with --undo"}
 	}
-	if err := r.openTarget(); err != nil {
-		return err
-	}
+	return nil
+}
+
+// openJournal opens a journal to go on with it and finds how far it came.
+func (r *run) openJournal(summary *journal.Summary) (journal.Stage, error) {
+	var err error
 	if r.journal, err = journal.Open(r.target.FS(), summary.Dir, journal.Options{}); err != nil {
+		return summary.Stage, err
+	}
+	return r.journal.Settle(r.target)
+}
+
+func (r *run) closeJournal() error {
+	err := r.journal.Close()
+	r.journal = nil
+	return err
+}
+
+// dropJournal removes the journal of a run that ended before it changed
+// anything: there is nothing in it.
+func (r *run) dropJournal() error {
+	dir := r.journal.Dir()
+	if err := r.closeJournal(); err != nil {
 		return err
 	}
-	stage, err := r.journal.Settle(r.target)
-	if err != nil {
-		return &PreflightError{Check: CheckUnfinished, Side: Target, Err: err,
-			Found: "the interrupted rewind cannot be taken up",
-			Next:  "if a server ran on it since, this node needs a new base backup; what was set aside is in " + summary.Dir}
+	if err := target.RemoveTree(r.target.FS(), dir); err != nil {
+		return fmt.Errorf("state directory: %w", err)
 	}
-	if stage == journal.Done || stage == journal.Opened {
-		err := r.journal.Close() // finished but for its last note, or never begun
-		r.journal = nil
-		return err
-	}
-	return r.takeOver()
+	return nil
 }
 
 // unfinished is the newest journal of the target that is not finished, or nil.
@@ -207,71 +247,10 @@ func (r *run) targetFiles(ctx context.Context) plan.Files {
 	}
 }
 
-// sweep adds to the plan what the interrupted run made and the source no
-// longer has.
-func (r *run) sweep() {
-	if r.resumed == nil {
-		return
-	}
-	planned := map[string]bool{}
-	for _, a := range r.plan.Actions {
-		planned[a.Path] = true
-	}
-	for _, f := range slices.Backward(r.resumed.origins) {
-		if r.resumed.absent[f.Path] && !planned[f.Path] && f.Path != target.LabelFile && f.Path != "standby.signal" {
-			r.plan.Actions = append(r.plan.Actions, plan.Action{Kind: plan.SetAside, Path: f.Path, Reason: plan.ReasonTargetOnly})
-		}
-	}
-	slices.SortStableFunc(r.plan.Actions, func(a, b plan.Action) int { return cmp.Compare(a.Kind, b.Kind) })
-}
-
-// checkSameFork refuses to resume onto a source that parted elsewhere: what
-// was copied from the first belongs to another history.
+// checkSameFork refuses to resume with a source that has another history.
 func (r *run) checkSameFork(context.Context) error {
 	if r.resumed == nil {
 		return nil
 	}
-	h := r.journal.Header()
-	if h.Fork == r.sit.fork.LSN && h.ForkTimeline == r.sit.fork.Timeline {
-		return nil
-	}
-	return &PreflightError{Check: CheckUnfinished, Side: Source, LSN: r.sit.fork.LSN,
-		Found: fmt.Sprintf("it parted from the target at %s on timeline %d; the interrupted rewind was for a source that did at %s on timeline %d", r.sit.fork.LSN, r.sit.fork.Timeline, h.Fork, h.ForkTimeline),
-		Want:  "a source of the same history", Next: "name a source that descends from " + h.Source + ", or undo the interrupted rewind with --undo"}
-}
-
-// Undo puts the old bytes back, of a rewind that was interrupted or of the last
-// one that was finished. It may be interrupted and run again.
-func Undo(ctx context.Context, cfg Config) (*Result, error) {
-	r := newRun(cfg)
-	defer r.close()
-	return r.steps(ctx, []step{
-		{PhaseSurvey, r.checkTarget},
-		{PhaseUndo, r.undo},
-	})
-}
-
-func (r *run) undo(ctx context.Context) error {
-	if err := r.openTarget(); err != nil {
-		return err
-	}
-	list, err := journal.List(r.target.FS(), r.cfg.StateDir)
-	if err != nil {
-		return err
-	}
-	for _, s := range slices.Backward(list) {
-		if s.Header.Target != r.cfg.Target.Path() || s.Stage == journal.Undone {
-			continue
-		}
-		if r.journal, err = journal.Open(r.target.FS(), s.Dir, journal.Options{}); err != nil {
-			return err
-		}
-		r.result.Journal, r.result.Needed = s.Dir, true
-		r.changed = s.Stage != journal.Done
-		text := fmt.Sprintf("A rewind of this data directory is being undone. If no forkpoint is running on it any more, run\n  forkpoint rewind --undo --target-pgdata %s\nagain.\n", s.Header.Target)
-		return journal.Undo(ctx, r.journal, r.target, journal.UndoOptions{Text: text,
-			Progress: func(done, total int64) { r.cfg.Progress(Progress{PhaseUndo, done, total, "bytes"}) }})
-	}
-	r.result.Why = "there is no rewind of this data directory to undo"
-	return nil
+	return r.checkLineage()
 }

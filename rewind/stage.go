@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"os"
 	"path"
@@ -15,6 +14,7 @@ import (
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
+	"forkpoint/rewind/target"
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
@@ -92,7 +92,7 @@ func (r *run) stageArchived(ctx context.Context, name string) error {
 		return err
 	}
 	r.staged.names[name] = true
-	return os.WriteFile(filepath.Join(r.staged.dir, name), b, 0o600)
+	return target.WriteFile(r.target.FS(), filepath.Join(r.staged.dir, name), b)
 }
 
 func (r *run) targetHasWAL(name string) bool {
@@ -115,11 +115,8 @@ func (r *run) missingWAL(n uint64) error {
 
 // stageWAL fetches what the plan says replay needs.
 func (r *run) stageWAL(ctx context.Context) error {
-	r.staged = staged{dir: filepath.Join(r.cfg.StateDir, "stage"), names: map[string]bool{}}
-	if err := os.RemoveAll(r.staged.dir); err != nil {
-		return fmt.Errorf("state directory: %w", err)
-	}
-	if err := os.MkdirAll(r.staged.dir, 0o700); err != nil {
+	r.staged = staged{dir: r.stageDir(), names: map[string]bool{}}
+	if err := target.MakeDir(r.target.FS(), r.staged.dir); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	var actions []plan.Action
@@ -138,7 +135,7 @@ func (r *run) stageWAL(ctx context.Context) error {
 
 // fetchStaged writes whole files from the source into the stage directory.
 func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error) {
-	var file *os.File
+	var file target.File
 	defer func() {
 		if file != nil {
 			err = errors.Join(err, file.Close())
@@ -160,7 +157,7 @@ func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error
 					return err
 				}
 			}
-			if file, err = os.OpenFile(filepath.Join(r.staged.dir, name), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			if file, err = r.target.FS().OpenFile(filepath.Join(r.staged.dir, name), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 				return fmt.Errorf("state directory: %w", err)
 			}
 			open = name
@@ -265,14 +262,4 @@ func fullPagesOff(facts *Facts, from pg.LSN) (pg.LSN, bool) {
 	return slices.Min(off), true
 }
 
-// removeStage drops the stage directory once its files are in place.
-func (r *run) removeStage() error {
-	if r.staged.dir == "" {
-		return nil
-	}
-	err := os.RemoveAll(r.staged.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
+func (r *run) stageDir() string { return filepath.Join(r.cfg.StateDir, "stage") }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the golden files of the scripts
 // TestMain lets the test binary stand in for forkpoint, and for pg_rewind: the
 // scripts run real processes with real exit statuses.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"forkpoint": main, "pg_rewind": main})
+	testscript.Main(m, map[string]func(){"forkpoint": main, "pg_rewind": main, "faultworld": faultProgram})
 }
 
 // TestScripts runs testdata/script/*.txtar. Besides testscript's own commands

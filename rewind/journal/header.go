@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -28,9 +27,13 @@ type Header struct {
 	Source       string        `json:"source"` // for people; without a password
 	Fork         pg.LSN        `json:"fork"`
 	ForkTimeline pg.TimelineID `json:"fork_timeline"`
-	Undo         bool          `json:"undo"` // old bytes are kept
-	PlanSize     int64         `json:"plan_size"`
-	PlanSHA256   string        `json:"plan_sha256"`
+	// Where the source was when the plan was made. Zero in journals of versions
+	// that did not note it.
+	SourceEnd      pg.LSN        `json:"source_end,omitzero"`
+	SourceTimeline pg.TimelineID `json:"source_timeline,omitempty"`
+	Undo           bool          `json:"undo"` // old bytes are kept
+	PlanSize       int64         `json:"plan_size"`
+	PlanSHA256     string        `json:"plan_sha256"`
 }
 
 // newID is a name that sorts by time.
@@ -84,18 +87,6 @@ func readFile(fsys target.FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
-}
-
-// writeFile makes a new file durable, but for the entry in its directory.
-func writeFile(fsys target.FS, name string, data []byte) error {
-	f, err := fsys.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.WriteAt(data, 0); err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // isJournal tells the names of journal directories.

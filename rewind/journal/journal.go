@@ -88,13 +88,13 @@ func (j *Journal) create(state string, plan []byte, o Options) error {
 	if j.log, err = createLog(j.fs, j.join(logFile), sha256.Sum256(header), !o.Plain); err != nil {
 		return err
 	}
-	if err := writeFile(j.fs, j.join(planFile), plan); err != nil {
+	if err := target.WriteFile(j.fs, j.join(planFile), plan); err != nil {
 		return err
 	}
-	if err := writeFile(j.fs, j.join(reserveFile), make([]byte, reserveSize)); err != nil {
+	if err := target.WriteFile(j.fs, j.join(reserveFile), make([]byte, reserveSize)); err != nil {
 		return err
 	}
-	if err := writeFile(j.fs, j.join(headerFile+".new"), header); err != nil {
+	if err := target.WriteFile(j.fs, j.join(headerFile+".new"), header); err != nil {
 		return err
 	}
 	if err := j.fs.SyncDir(j.dir); err != nil {

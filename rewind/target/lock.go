@@ -85,8 +85,7 @@ func (t *Target) holder() int {
 }
 
 // writeLockFile makes postmaster.pid, as a standalone backend does, in place of
-// one that a dead process left. It stays unflushed: after a crash of the
-// machine it would mean nothing.
+// one that a dead process left.
 func (t *Target) writeLockFile() error {
 	const tries = 10 // a server that starts and fails at the same time takes turns with us
 	name := t.dir + "/" + LockFile
@@ -94,13 +93,8 @@ func (t *Target) writeLockFile() error {
 	// (src/include/utils/pidfile.h)
 	text := fmt.Sprintf("%d\n%s\n%d\n0\n\n\n", -os.Getpid(), t.dir, time.Now().Unix())
 	for range tries {
-		f, err := t.fs.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, t.fileMode)
-		if err == nil {
-			t.pidText = text
-			_, err = f.WriteAt([]byte(text), 0)
-			return errors.Join(err, f.Close())
-		}
-		if !errors.Is(err, fs.ErrExist) {
+		err := t.createLockFile(name, text)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		if pid, running := t.fs.Server(t.dir); running {
@@ -114,6 +108,34 @@ func (t *Target) writeLockFile() error {
 		}
 	}
 	return &BusyError{Dir: t.dir, Server: true}
+}
+
+// createLockFile makes the file whole and flushed, or not at all. One that a
+// crash of the machine left empty would keep servers and us from starting until
+// a person removes it.
+func (t *Target) createLockFile(name, text string) error {
+	temp := tempName(name)
+	if err := t.writeTemp(temp, []byte(text), t.fileMode, time.Time{}); err != nil {
+		return err
+	}
+	err := t.fs.Link(temp, name)
+	if err == nil {
+		t.pidText = text
+	}
+	gone := t.fs.Remove(temp)
+	if gone == nil && t.method != SyncNone {
+		gone = t.fs.SyncDir(t.dir)
+	}
+	if err == nil || !cannotLink(err) {
+		return errors.Join(err, gone)
+	}
+	f, err := t.fs.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, t.fileMode)
+	if err != nil {
+		return err
+	}
+	t.pidText = text
+	_, err = f.WriteAt([]byte(text), 0)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // removeLockFile removes postmaster.pid if it is still the one we wrote.
