@@ -55,11 +55,10 @@ type Gap struct {
 type Config struct {
 	Target   *datadir.Dir
 	Source   source.Source
-	WAL      segment.Source                         // where the target's log may lie, besides its source
-	NewIndex func(wal segment.Source) BlockIndex    // reads through the catalog
-	Names    func(pg.RelFileLocator) (string, bool) // for messages; may be nil
-	StateDir string                                 // journal and evidence; made when missing
-	FS       target.FS                              // through which all is written; nil is the real one
+	WAL      segment.Source                      // where the target's log may lie, besides its source
+	NewIndex func(wal segment.Source) BlockIndex // reads through the catalog
+	StateDir string                              // journal and evidence; made when missing
+	FS       target.FS                           // through which all is written; nil is the real one
 
 	DryRun            bool
 	Rule              plan.Rule         // zero is [plan.Exact]

@@ -16,7 +16,7 @@ import (
 // diagnosis runs the command and reads its JSON.
 func diagnosis(t *testing.T, wantStatus int, args ...string) *reports.Diagnosis {
 	t.Helper()
-	cmd := pgtest.RunAs(exec.Command(forkpointProgram(t), append([]string{"diagnose", "--format", "json"}, args...)...))
+	cmd := pgtest.RunAs(exec.Command(programPath(t), append([]string{"diagnose", "--format", "json"}, args...)...))
 	out, err := cmd.Output()
 	if _, is := err.(*exec.ExitError); err != nil && !is {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ func sameCatalogs(t *testing.T, what string, want, got []*blockmap.Segment) {
 // built afterwards.
 func TestKeptCatalogs(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		program := forkpointProgram(t)
+		program := programPath(t)
 		s := pgtest.New(t, pgtest.Major(major), pgtest.SegSize(1), pgtest.Conf("wal_keep_size", "4GB"), pgtest.Conf("archive_mode", "on"))
 		followed, pushed, after := filepath.Join(s.Home(), "followed.db"), filepath.Join(s.Home(), "pushed.db"), filepath.Join(s.Home(), "after.db")
 		s.Set("archive_command", fmt.Sprintf("%s index push --strict --catalog %s %%p", program, pushed))
@@ -112,15 +112,4 @@ func TestKeptCatalogs(t *testing.T) {
 		}
 		sameCatalogs(t, "pushed", archived, got[:min(len(got), len(archived))])
 	})
-}
-
-// forkpointProgram is the program in a place where a server may run it.
-func forkpointProgram(t *testing.T) string {
-	t.Helper()
-	binary := pgtest.Executable(t)
-	link := filepath.Join(filepath.Dir(binary), "forkpoint")
-	if out, err := exec.Command("ln", "-sf", binary, link).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return link
 }

@@ -32,12 +32,6 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	cfg.Source, cfg.WAL = e.source, e.ownWAL()
 	cfg.Evidence = func(ctx context.Context, dir string) error { return saveReports(ctx, app, opts.ends, dir) }
 	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
-	if names := namesOf(ctx, app, e.target); names != nil {
-		cfg.Names = func(rel pg.RelFileLocator) (string, bool) {
-			name, found := names(rel)
-			return name.Relation, found
-		}
-	}
 	if opts.format == render.JSON {
 		events := newEventWriter(app.stdout)
 		cfg.Event = events.event
