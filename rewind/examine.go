@@ -86,9 +86,9 @@ func (r *run) examine(ctx context.Context, x *Examination) error {
 		{r.gatherHinted, true},
 		{r.checkEvidence, true},
 		{r.decide, true},
+		{r.checkPlan, false},
 		{r.checkRoom, false},
 		{r.checkWritable, false},
-		{r.checkPlan, true},
 	}
 	for _, step := range steps {
 		err := step.run(ctx)

@@ -72,6 +72,15 @@ func (r *run) checkRoom(context.Context) error {
 			}
 		}
 	}
+	archived := int64(len(r.archived)) * int64(r.sit.target.control.SegmentSize)
+	state.wal += archived
+	wal, err := rm.at(filepath.Join(r.cfg.Target.Path(), "pg_wal"))
+	if err != nil {
+		return err
+	}
+	if wal != state {
+		wal.growth += archived
+	}
 	r.chooseUndo(state, &kept)
 	for _, n := range rm.sorted() {
 		if n.total() > n.free {

@@ -60,9 +60,12 @@ func (r *run) checkPlan(ctx context.Context) error {
 		}
 		r.archived = append(r.archived, name)
 	}
-	if r.cfg.DryRun {
-		r.done = true
-	}
+	return nil
+}
+
+// stopIfDryRun ends a run that was only to find out.
+func (r *run) stopIfDryRun(context.Context) error {
+	r.done = r.cfg.DryRun
 	return nil
 }
 
