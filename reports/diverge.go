@@ -25,6 +25,7 @@ type Log struct {
 	Records     int64
 	Gaps        []Gap
 	Widened     []pg.Span // where only whole segments are known, so that counts are too high
+	BlocksOnly  []pg.Span // where only blocks are known, from WAL summaries
 	End         EndOfWAL
 }
 
@@ -132,7 +133,7 @@ func branch(n Node, fork pg.LSN, log *Log) Branch {
 	if log == nil {
 		return b
 	}
-	b.Known, b.End, b.Records = len(log.Gaps) == 0, log.End, log.Records
+	b.Known, b.End, b.Records = len(log.Gaps)+len(log.BlocksOnly) == 0, log.End, log.Records
 	b.WALBytes = pg.Span{From: fork, To: log.End.LSN}.Len()
 	for _, x := range log.Xacts {
 		if x.Kind.Commits() {

@@ -29,6 +29,12 @@ func (f *Findings) evidence(in DivergenceInput) {
 				Detail: gap.Reason, Hint: "the numbers below are too low; give the archive that has these segments with --archive, or a catalog that indexed them with --catalog"})
 		}
 	}
+	for _, span := range in.After.BlocksOnly {
+		f.Add(Finding{Code: "blocks-only", Severity: Warning, LSN: span.From, Path: in.Target.Path, Timeline: in.Target.Timeline,
+			Title:  fmt.Sprintf("of what the target did from %s to %s only the blocks are known", span.From, span.To),
+			Detail: "The log is gone; WAL summaries of the server tell which blocks it changed. Transactions, rows and events of this part are not in the report.",
+			Hint:   "give the archive that has these segments with --archive, or a catalog that indexed them with --catalog"})
+	}
 	if len(in.After.Widened) > 0 {
 		f.Add(Finding{Code: "whole-segments", Severity: Notice, LSN: in.After.Widened[0].From, Timeline: in.Fork.Timeline,
 			Title:  "blocks are counted for the whole segment that holds the fork",

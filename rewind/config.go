@@ -23,6 +23,9 @@ type BlockIndex interface {
 	// the log. Gaps that no evidence covers are named in the facts; they are
 	// not an error, for only the caller knows what it needs.
 	Touched(ctx context.Context, path timeline.Path, span pg.Span) (*Facts, error)
+	// Blocks is Touched with more evidence for blocks: WAL summaries fill what
+	// would be gaps. Of these parts, Facts.BlocksOnly, nothing else is known.
+	Blocks(ctx context.Context, path timeline.Path, span pg.Span) (*Facts, error)
 	// TouchedBy gathers the blocks that records of the given transactions
 	// touch; a gap in the span is an error.
 	TouchedBy(ctx context.Context, path timeline.Path, span pg.Span, xids []pg.XID) (*blockmap.Map, error)
@@ -37,6 +40,7 @@ type Facts struct {
 	Snapshots   []blockmap.Snapshot
 	XIDs        []blockmap.XIDActivity
 	Gaps        []Gap
+	BlocksOnly  []pg.Span
 	End         pg.LSN // end of the last record read
 	Stop        string // why reading ended, see walinspect.StopReason
 	StopDetail  string

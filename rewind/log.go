@@ -157,7 +157,30 @@ func (r *run) gatherBlocks(ctx context.Context) error {
 	if s.after, err = r.index().Touched(ctx, s.target.path, after); err != nil {
 		return fmt.Errorf("target: read WAL since the fork, %s: %w", after, err)
 	}
+	if len(s.after.Gaps) == 0 || !r.blocksSuffice() {
+		return nil
+	}
+	summarized, err := r.index().Blocks(ctx, s.target.path, after)
+	if err != nil {
+		return fmt.Errorf("target: read WAL summaries since the fork, %s: %w", after, err)
+	}
+	if len(summarized.Gaps) == 0 {
+		s.after = summarized
+		for _, span := range s.after.BlocksOnly {
+			r.note(fmt.Sprintf("the target's WAL %s is gone: WAL summaries tell which blocks it changed", span))
+		}
+	}
 	return nil
+}
+
+// blocksSuffice tells whether a rewind is safe that knows of a part of the log
+// since the fork only which blocks it changed, and not which transactions ended
+// or which settings held. It is where every change of a page was logged whatever
+// the log says: data checksums make servers log hints, and one that stayed in
+// production since the fork set none without. wal_level = minimal needs no look,
+// for there are no summaries of such log.
+func (r *run) blocksSuffice() bool {
+	return r.sit.target.control.DataChecksums == 1 && !r.wasInRecovery()
 }
 
 // segmentName is the name of the segment that holds lsn, for messages.

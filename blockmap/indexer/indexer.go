@@ -21,6 +21,9 @@ type Options struct {
 	Workers  int            // GOMAXPROCS if 0
 	Progress func(Progress) // called from the goroutine of the caller
 	Log      *slog.Logger   // silent if nil
+	// Summaries are WAL summaries of the cluster, from its own data directory,
+	// for [Indexer.Blocks]; nil if there are none.
+	Summaries Summaries
 }
 
 // Progress is a segment that was dealt with.
@@ -73,6 +76,13 @@ func (ix *Indexer) Index(ctx context.Context, path timeline.Path, span pg.Span) 
 // [Result.Stop] then tells whether a server would end there as well.
 func (ix *Indexer) Touched(ctx context.Context, path timeline.Path, span pg.Span) (*Result, error) {
 	return ix.scan(ctx, request{path: path, span: span, contents: true})
+}
+
+// Blocks is Touched for those who need to know of blocks only: where the log
+// is neither there nor indexed, WAL summaries of the server fill the gap. What
+// they fill is listed in [Result.BlocksOnly].
+func (ix *Indexer) Blocks(ctx context.Context, path timeline.Path, span pg.Span) (*Result, error) {
+	return ix.scan(ctx, request{path: path, span: span, contents: true, summaries: true})
 }
 
 // TouchedBy gathers the blocks that records of some transactions touch. The

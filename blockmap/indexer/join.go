@@ -85,7 +85,9 @@ func (s *scan) join(ctx context.Context, p *position) error {
 		s.miss(p)
 		return err
 	}
-	s.cover(c)
+	if err := s.cover(c); err != nil {
+		return err
+	}
 	s.joined = c
 	s.result.Segments++
 	if c.rung == RungWAL {
@@ -117,7 +119,7 @@ func (s *scan) miss(p *position) {
 }
 
 // cover accounts for the part of the log that the choice tells about.
-func (s *scan) cover(c *choice) {
+func (s *scan) cover(c *choice) error {
 	h, j := c.head, &s.joint
 	from := max(c.part.From, s.span.From)
 	to := c.part.To
@@ -126,7 +128,9 @@ func (s *scan) cover(c *choice) {
 		to = min(to, s.g.RecordStart(h.End))
 	}
 	if at := max(j.at, s.span.From); at < from {
-		s.gap(at, from)
+		if err := s.gap(at, from); err != nil {
+			return err
+		}
 	}
 	s.result.Coverage.add(pg.Span{From: from, To: to}, c.rung)
 	*j = joint{started: true, at: to, number: h.Name.Number, known: j.known, last: j.last, end: j.end}
@@ -142,10 +146,22 @@ func (s *scan) cover(c *choice) {
 		j.known = false // the rest of the file is of another branch, or not asked for
 		j.reasons = []string{fmt.Sprintf("the path leaves timeline %d at %s and there is no segment of a newer timeline", h.Name.Timeline, c.part.To)}
 	}
+	return nil
 }
 
-func (s *scan) gap(from, to pg.LSN) {
-	s.result.Gaps = append(s.result.Gaps, Gap{pg.Span{From: from, To: to}, s.reason()})
+// gap notes that neither the log nor the cache tells about a part.
+func (s *scan) gap(from, to pg.LSN) error {
+	missing, reason := []pg.Span{{From: from, To: to}}, s.reason()
+	if s.request.summaries && s.ix.opts.Summaries != nil {
+		var err error
+		if missing, err = s.summarized(missing[0]); err != nil {
+			return err
+		}
+	}
+	for _, span := range missing {
+		s.result.Gaps = append(s.result.Gaps, Gap{span, reason})
+	}
+	return nil
 }
 
 // reason puts into words why nothing is known from the joint on.
@@ -185,8 +201,9 @@ func (s *scan) gather(c *choice) {
 }
 
 // finish closes the result.
-func (s *scan) finish() {
+func (s *scan) finish() error {
 	r, j := s.result, &s.joint
+	var err error
 	at := max(j.at, s.span.From)
 	switch {
 	case s.span.Empty():
@@ -200,12 +217,13 @@ func (s *scan) finish() {
 		}
 		switch {
 		case s.span.To != pg.MaxLSN || !j.started:
-			s.gap(at, s.span.To)
+			err = s.gap(at, s.span.To)
 		case j.beyond > at:
-			s.gap(at, j.beyond)
+			err = s.gap(at, j.beyond)
 		}
 	}
 	if s.merge != nil {
 		s.merge.finish()
 	}
+	return err
 }

@@ -25,6 +25,9 @@ type Result struct {
 	// files are gone. Blocks, Activity, Rmgrs and XIDs then count records around
 	// the part too, and no block of theirs counts as restored by it.
 	Widened []pg.Span
+	// BlocksOnly lists parts that nothing but WAL summaries tells about. Of their
+	// records only the blocks are known, and no block counts as restored by them.
+	BlocksOnly []pg.Span
 
 	// End is the end of the last record, and Stop why there is no further one:
 	// walinspect.StopLimit where the span's end was reached.

@@ -19,6 +19,8 @@ type request struct {
 	contents bool            // gather what the records say
 	whole    bool            // deal with whole segments, also at the ends of the span
 	only     map[pg.XID]bool // blocks of these transactions only, if not nil
+
+	summaries bool // where nothing else tells, WAL summaries will do
 }
 
 // scan is one walk over the segments of a span, in order. The goroutine that
@@ -75,7 +77,9 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.finish()
+	if err := s.finish(); err != nil {
+		return nil, err
+	}
 	return s.result, nil
 }
 

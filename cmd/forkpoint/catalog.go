@@ -20,9 +20,11 @@ const usualBlockSize = 8192
 // newIndexer makes an indexer that goes through a catalog. wal is nil where
 // only the catalog is to be asked.
 func newIndexer(catalog indexer.Cache, wal segment.Source, g walinspect.Geometry, jobs int, p *progress) *indexer.Indexer {
-	return indexer.New(wal, g, catalog, indexer.Options{Workers: jobs, Progress: func(done indexer.Progress) {
-		p.set(uint64(done.Bytes), 0)
-	}})
+	return indexer.New(wal, g, catalog, indexerOptions(jobs, p))
+}
+
+func indexerOptions(jobs int, p *progress) indexer.Options {
+	return indexer.Options{Workers: jobs, Progress: func(done indexer.Progress) { p.set(uint64(done.Bytes), 0) }}
 }
 
 // gatherBranches compares two timelines by what the catalog has of them.

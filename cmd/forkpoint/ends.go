@@ -18,6 +18,7 @@ import (
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pgcontrol"
 	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/walsummary"
 )
 
 // endsOptions name the two clusters and where the log of the target may lie.
@@ -247,7 +248,10 @@ func (e *ends) folder(dir *datadir.Dir) segment.Source {
 	return segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), e.targetControl.SegmentSize)
 }
 
-// index reads a log through the catalog.
+// index reads a log through the catalog. The target's WAL summaries are at hand
+// for those who ask for blocks only.
 func (e *ends) index(wal segment.Source, progress *progress) *indexer.Indexer {
-	return newIndexer(e.catalog, wal, geometryOf(e.targetControl), e.jobs, progress)
+	options := indexerOptions(e.jobs, progress)
+	options.Summaries = walsummary.NewDir(filepath.Join(e.target.Path(), "pg_wal", "summaries"))
+	return indexer.New(wal, geometryOf(e.targetControl), e.catalog, options)
 }

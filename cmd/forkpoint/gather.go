@@ -163,6 +163,12 @@ func (g *gatherer) gather(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("target: read WAL since the fork at %s: %w", fork, err)
 	}
+	if len(after.Gaps) > 0 {
+		// WAL summaries may tell at least which blocks it changed.
+		if after, err = g.index.Blocks(ctx, g.target, pg.Span{From: fork, To: pg.MaxLSN}); err != nil {
+			return fmt.Errorf("target: read WAL summaries since the fork at %s: %w", fork, err)
+		}
+	}
 	g.in.After = logOf(after)
 	if err := g.findCheckpoint(ctx, fork); err != nil {
 		return err
@@ -215,7 +221,7 @@ func (g *gatherer) findCheckpoint(ctx context.Context, fork pg.LSN) error {
 func logOf(r *indexer.Result) *reports.Log {
 	return &reports.Log{Span: r.Span, Touched: r.Blocks, Activity: r.Activity, Checkpoints: r.Checkpoints, Events: r.Events,
 		Xacts: r.Xacts, Assignments: r.Assignments, Snapshots: r.Snapshots, XIDs: r.XIDs, Records: r.Records,
-		Gaps: gapsOf(r), Widened: r.Widened, End: endOf(r)}
+		Gaps: gapsOf(r), Widened: r.Widened, BlocksOnly: r.BlocksOnly, End: endOf(r)}
 }
 
 // gatherFromCatalog asks a catalog alone.

@@ -85,12 +85,19 @@ func (p *phaseProgress) show(now rewind.Progress) {
 type blockIndex struct{ index *indexer.Indexer }
 
 func (b *blockIndex) Touched(ctx context.Context, path timeline.Path, span pg.Span) (*rewind.Facts, error) {
-	r, err := b.index.Touched(ctx, path, span)
+	return factsOf(b.index.Touched(ctx, path, span))
+}
+
+func (b *blockIndex) Blocks(ctx context.Context, path timeline.Path, span pg.Span) (*rewind.Facts, error) {
+	return factsOf(b.index.Blocks(ctx, path, span))
+}
+
+func factsOf(r *indexer.Result, err error) (*rewind.Facts, error) {
 	if err != nil {
 		return nil, err
 	}
 	facts := &rewind.Facts{Blocks: r.Blocks, Checkpoints: r.Checkpoints, Xacts: r.Xacts, Events: r.Events, Snapshots: r.Snapshots,
-		XIDs: r.XIDs, End: r.End, Stop: string(r.Stop), StopDetail: reports.StopText(string(r.Stop)), Segments: r.Segments, Bytes: r.Bytes}
+		XIDs: r.XIDs, BlocksOnly: r.BlocksOnly, End: r.End, Stop: string(r.Stop), StopDetail: reports.StopText(string(r.Stop)), Segments: r.Segments, Bytes: r.Bytes}
 	for _, gap := range r.Gaps {
 		facts.Gaps = append(facts.Gaps, rewind.Gap{Span: gap.Span, Reason: gap.Reason})
 	}

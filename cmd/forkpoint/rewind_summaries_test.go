@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgtest"
+)
+
+// TestRewindFromSummaries: the target's WAL since the fork is gone but for its
+// end, and nobody indexed it. The server's WAL summaries tell which blocks it
+// changed, which is enough where every change of a page was logged.
+func TestRewindFromSummaries(t *testing.T) {
+	pgtest.EachMajorFrom(t, 17, func(t *testing.T, major int) {
+		t.Run("checksums", func(t *testing.T) {
+			t.Parallel()
+			pair := summarizedPair(t, major)
+			out := rewound(t, pair)
+			if !strings.Contains(out, "WAL summaries") {
+				t.Errorf("the evidence is not named: %s", out)
+			}
+		})
+		t.Run("hints logged", func(t *testing.T) {
+			t.Parallel()
+			pair := summarizedPair(t, major, pgtest.NoChecksums(), pgtest.Conf("wal_log_hints", "on"))
+			before := treeState(t, pair.Old.Dir())
+			bothNames[0].run(t, 6, pair.Old, "--source-server", pair.Primary.ConnString())
+			if got := changedFiles(before, treeState(t, pair.Old.Dir())); len(got) > 0 {
+				t.Errorf("the refused run changed %q", got)
+			}
+		})
+	})
+}
+
+// summarizedPair is a pair after a fail-over whose old primary went on until
+// the segments after the one with the fork were gone.
+func summarizedPair(t *testing.T, major int, options ...pgtest.Option) *pgtest.Pair {
+	t.Helper()
+	pair := pgtest.NewPair(t, trapOptions(major, append(options, pgtest.Conf("summarize_wal", "on"))...)...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 3000) i", "CREATE TABLE dropped AS TABLE t", "VACUUM t", "CHECKPOINT")
+	var fork, kept pg.LSN
+	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) {
+		if side == "new" {
+			s.Exec("UPDATE t SET v = 'new' WHERE i % 4 = 0")
+			return
+		}
+		fork = s.CurrentLSN()
+		s.Exec("UPDATE t SET v = 'old' WHERE i % 3 = 0", "DELETE FROM t WHERE i % 10 = 0", "DROP TABLE dropped",
+			"CREATE TABLE mine AS SELECT repeat('x', 2000) AS v, i FROM generate_series(1, 3000) i", "VACUUM t")
+		s.SwitchWAL()
+		s.Checkpoint()
+		redo := s.Value("SELECT redo_lsn FROM pg_control_checkpoint()")
+		s.Await("summaries", func() (bool, error) {
+			rows, err := s.TryQueryIn("postgres", "SELECT max(end_lsn) >= $1::pg_lsn FROM pg_available_wal_summaries()", redo)
+			return err == nil && rows[0][0] == "t", err
+		})
+		kept = s.CurrentLSN()
+		s.Exec("UPDATE t SET v = 'last' WHERE i % 7 = 0")
+	})
+	size, removed := pair.Old.SegmentSize(), 0
+	for n := size.Number(fork) + 1; n < size.Number(kept); n++ {
+		if err := os.Remove(filepath.Join(pair.Old.Dir(), "pg_wal", size.Name(1, n))); err == nil {
+			removed++
+		}
+	}
+	if removed == 0 {
+		t.Fatalf("no segment to remove between %s and %s", fork, kept)
+	}
+	return pair
+}
