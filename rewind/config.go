@@ -111,7 +111,8 @@ type Written struct {
 	FromSource int64 `json:"from_source"` // read there
 	ToTarget   int64 `json:"to_target"`   // written into the data directory
 	PreImages  int64 `json:"pre_images"`  // written into the journal
-	Equal      int64 `json:"equal"`       // read and found the same, so not written
+	Equal      int64 `json:"equal"`       // of whole files that were compared and found the same
+	Holes      int64 `json:"holes"`       // zeros that became holes in the target's files
 }
 
 // Timed is how long a phase took.

@@ -1,40 +1,137 @@
 package rewind
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"iter"
+	"slices"
 
+	"forkpoint/rewind/journal"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
 )
 
-// pieceSize is the unit in which fetched bytes are compared with those that
-// are there: only pieces that differ are saved and written.
-const pieceSize = 8192
-
-// copying is the state of the copy phase.
+// copying is the state of the copy phase. The files are copied in portions: the
+// old bytes of all that a portion overwrites are noted and flushed once, then
+// what the source has is written as it comes.
 type copying struct {
-	run     *run
-	actions map[string]*plan.Action
-	total   int64
-	done    int64
+	run   *run
+	total int64
+	done  int64
 
-	path    string           // file that is being written
-	size    int64            // its length at the target; what lies beyond is new
-	made    map[string]bool  // files that were queued to be made
-	ends    map[string]int64 // where files that were fetched to their end, end
-	missing map[string]bool  // files that the source dropped meanwhile
-	buf     []byte
+	window  *journal.Window
+	actions map[string]*plan.Action // of the portion
+	ends    map[string]int64        // where files that were fetched to their end, end
+	holes   map[string]int64        // where holes end that were not written
+	missing map[string]bool         // files that the source dropped meanwhile
+}
+
+// copyAll fetches all that comes from the source.
+func (r *run) copyAll(ctx context.Context, copies []plan.Action) error {
+	c := copying{run: r, ends: map[string]int64{}, holes: map[string]int64{}, missing: map[string]bool{}}
+	for i := range copies {
+		for rg := range r.ranges(&copies[i]) {
+			c.total += rg.Length
+		}
+	}
+	for p := range portions(copies, r.ranges) {
+		if err := c.copy(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ranges lists what an action fetches: chosen blocks and the tail of a relation
+// file, or the whole of any other, however long it has become.
+func (r *run) ranges(a *plan.Action) iter.Seq[source.Range] {
+	return func(yield func(source.Range) bool) {
+		if a.Kind != plan.Blocks {
+			yield(source.Range{Path: a.Path, Length: a.Size, ToEnd: true, Holes: true})
+			return
+		}
+		block := int64(r.sit.target.control.BlockSize)
+		for from, to := range a.Blocks.Ranges() {
+			if !yield(source.Range{Path: a.Path, Offset: int64(from) * block, Length: int64(to-from) * block, Holes: true}) {
+				return
+			}
+		}
+		if tail := a.Size - a.TargetSize; tail > 0 {
+			yield(source.Range{Path: a.Path, Offset: a.TargetSize, Length: tail, Holes: true})
+		}
+	}
+}
+
+// copy copies one portion.
+func (c *copying) copy(ctx context.Context, p portion) error {
+	r := c.run
+	c.window, c.actions = r.edit.Window(), make(map[string]*plan.Action, len(p.parts))
+	for _, part := range p.parts {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		c.actions[part.action.Path] = part.action
+		if err := c.prepare(part); err != nil {
+			return err
+		}
+	}
+	if err := c.window.Commit(); err != nil {
+		return err
+	}
+	if err := r.cfg.Source.Fetch(ctx, p.ranges(c.missing), c.deliver); err != nil {
+		return err
+	}
+	for _, part := range p.parts {
+		if !part.ends || c.missing[part.action.Path] {
+			continue
+		}
+		if err := c.finishLength(part.action); err != nil {
+			return err
+		}
+		delete(c.ends, part.action.Path)
+		delete(c.holes, part.action.Path)
+	}
+	return r.edit.Flush()
+}
+
+// prepare notes what a part overwrites and cuts off, and has a file made where
+// there is none.
+func (c *copying) prepare(p part) error {
+	r, a := c.run, p.action
+	if c.missing[a.Path] {
+		return nil
+	}
+	if p.begins {
+		_, err := r.target.Stat(a.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return r.edit.Create(a.Path, r.target.FileMode())
+		}
+		if err != nil {
+			return fmt.Errorf("target: %w", err)
+		}
+	}
+	for _, rg := range p.ranges {
+		length := rg.Length
+		if rg.ToEnd {
+			length = journal.ToEnd // the source's file may be longer by now
+		}
+		if err := c.window.Save(a.Path, rg.Offset, length); err != nil {
+			return err
+		}
+	}
+	if p.ends && a.Size < a.TargetSize && a.Kind == plan.Blocks {
+		return c.window.Save(a.Path, a.Size, journal.ToEnd)
+	}
+	return nil
 }
 
 // deliver takes one chunk from the source.
 func (c *copying) deliver(chunk source.Chunk) error {
 	r := c.run
-	r.result.Written.FromSource += int64(len(chunk.Data))
-	c.done += int64(len(chunk.Data))
+	length := int64(len(chunk.Data)) + chunk.Zeros
+	c.done += length
 	r.cfg.Progress(Progress{PhaseCopy, min(c.done, c.total), c.total, "bytes"})
 
 	a, known := c.actions[chunk.Path]
@@ -44,21 +141,69 @@ func (c *copying) deliver(chunk source.Chunk) error {
 	if chunk.Missing {
 		return c.vanished(chunk.Path)
 	}
-	if err := c.open(a); err != nil {
-		return err
-	}
-	if err := c.write(chunk); err != nil {
+	if err := c.write(a, chunk); err != nil {
 		return err
 	}
 	if chunk.Short && a.Kind != plan.Blocks {
-		return c.ended(a, chunk.Offset+int64(len(chunk.Data)))
+		return c.ended(a, chunk.Offset+length)
 	}
 	return nil
+}
+
+// write writes a chunk. Zeros past what the target had become a hole.
+func (c *copying) write(a *plan.Action, chunk source.Chunk) error {
+	r := c.run
+	write := func(off int64, data []byte) error {
+		if r.resumed == nil && off >= a.TargetSize && allZero(data) {
+			c.hole(chunk.Path, off, off+int64(len(data)))
+			return nil
+		}
+		r.result.Written.ToTarget += int64(len(data))
+		return c.window.WriteAt(chunk.Path, off, data)
+	}
+	if chunk.Zeros == 0 {
+		return write(chunk.Offset, chunk.Data)
+	}
+	end := chunk.Offset + chunk.Zeros
+	old := a.TargetSize
+	if r.resumed != nil {
+		old = end // the interrupted run may have written anything there
+	}
+	for off := chunk.Offset; off < min(end, old); off += int64(len(zeros)) {
+		if err := write(off, zeros[:min(int64(len(zeros)), end-off)]); err != nil {
+			return err
+		}
+	}
+	if from := max(old, chunk.Offset); from < end {
+		c.hole(chunk.Path, from, end)
+	}
+	return nil
+}
+
+func (c *copying) hole(path string, from, to int64) {
+	c.run.result.Written.Holes += to - from
+	c.holes[path] = max(c.holes[path], to)
+}
+
+var zeros = make([]byte, 64<<10)
+
+func allZero(b []byte) bool {
+	for len(b) > 0 {
+		n := min(len(b), len(zeros))
+		if !slices.Equal(b[:n], zeros[:n]) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
 }
 
 // ended notes where a file that was fetched to its end, ends. In a stopped data
 // directory that is where the listing said, or somebody writes to it.
 func (c *copying) ended(a *plan.Action, end int64) error {
+	if before, known := c.ends[a.Path]; known {
+		end = min(end, before)
+	}
 	c.ends[a.Path] = end
 	if end != a.Size && c.run.cfg.Source.Kind() == source.Directory {
 		return &SizeError{Path: a.Path, Want: a.Size, Got: end}
@@ -73,107 +218,22 @@ func (c *copying) vanished(path string) error {
 	return c.run.edit.Remove(path)
 }
 
-// open notes the state of the file that the following chunks go to, and makes
-// it where there is none.
-func (c *copying) open(a *plan.Action) error {
-	if c.path == a.Path {
-		return nil
-	}
-	c.path, c.size = a.Path, 0
-	if c.made[a.Path] {
-		return nil
+// finishLength gives a file its length at the source: one that ends in a hole
+// is extended, a longer one is cut.
+func (c *copying) finishLength(a *plan.Action) error {
+	size := a.Size
+	if end, known := c.ends[a.Path]; known {
+		size = end
 	}
 	info, err := c.run.target.Stat(a.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		c.made[a.Path] = true
-		return c.run.edit.Create(a.Path, c.run.target.FileMode())
-	}
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	c.size = info.Size()
-	return nil
-}
-
-// write saves and writes the pieces of a chunk that differ from what is there.
-func (c *copying) write(chunk source.Chunk) error {
-	r := c.run
-	if r.resumed != nil {
-		// What is equal may be our own work, which never reached the disk.
-		r.result.Written.ToTarget += int64(len(chunk.Data))
-		return r.edit.WriteAt(chunk.Path, chunk.Offset, chunk.Data)
+	if info.Size() > size {
+		return c.window.Truncate(a.Path, size)
 	}
-	old, err := c.read(chunk.Path, chunk.Offset, len(chunk.Data))
-	if err != nil {
-		return err
-	}
-	data := chunk.Data
-	for start := 0; start < len(data); {
-		if c.equal(data, old, start) {
-			n := min(pieceSize, len(data)-start)
-			r.result.Written.Equal += int64(n)
-			start += n
-			continue
-		}
-		end := min(start+pieceSize, len(data))
-		for end < len(data) && !c.equal(data, old, end) {
-			end = min(end+pieceSize, len(data))
-		}
-		if err := r.edit.WriteAt(chunk.Path, chunk.Offset+int64(start), data[start:end]); err != nil {
-			return err
-		}
-		r.result.Written.ToTarget += int64(end - start)
-		start = end
+	if end := min(c.holes[a.Path], size); end > info.Size() {
+		return c.window.Truncate(a.Path, end)
 	}
 	return nil
-}
-
-// equal compares the piece at start with what was there.
-func (c *copying) equal(data, old []byte, start int) bool {
-	end := min(start+pieceSize, len(data))
-	return end <= len(old) && bytes.Equal(data[start:end], old[start:end])
-}
-
-// read reads what the target has of a range; less where its file ends.
-func (c *copying) read(path string, offset int64, n int) ([]byte, error) {
-	if offset >= c.size {
-		return nil, nil
-	}
-	if cap(c.buf) < n {
-		c.buf = make([]byte, n)
-	}
-	got, err := c.run.target.ReadAt(path, c.buf[:n], offset)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("target: %w", err)
-	}
-	return c.buf[:got], nil
-}
-
-// finishLengths gives every file its length at the source: an empty one is
-// made, a longer one is cut, and what is cut off goes into the journal.
-func (c *copying) finishLengths(copies []plan.Action) error {
-	r := c.run
-	for i := range copies {
-		a := &copies[i]
-		if c.missing[a.Path] {
-			continue
-		}
-		size := a.Size
-		if end, known := c.ends[a.Path]; known {
-			size = end
-		}
-		info, err := r.target.Stat(a.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && size == 0:
-			err = r.edit.Create(a.Path, r.target.FileMode())
-		case err != nil:
-			err = fmt.Errorf("target: %w", err)
-		case info.Size() > size:
-			err = r.edit.Truncate(a.Path, size)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return r.edit.Flush()
 }

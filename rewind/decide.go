@@ -12,7 +12,7 @@ import (
 func (r *run) decide(ctx context.Context) error {
 	s := &r.sit
 	c := s.target.control
-	p, err := plan.Decide(plan.Input{
+	in := plan.Input{
 		Pairs:      plan.Pairs(r.cfg.Source.Files(ctx), r.targetFiles(ctx)),
 		Fork:       s.fork,
 		Checkpoint: plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline},
@@ -33,7 +33,9 @@ func (r *run) decide(ctx context.Context) error {
 		TablespaceMap:  r.cfg.TablespaceMap,
 
 		KeepForkSegment: r.cfg.KeepForkSegment,
-	})
+	}
+	in.Pairs = r.markSame(ctx, &in)
+	p, err := plan.Decide(in)
 	if err != nil {
 		return fmt.Errorf("make the plan: %w", err)
 	}
@@ -43,7 +45,7 @@ func (r *run) decide(ctx context.Context) error {
 		return err
 	}
 	r.tell(Event{Kind: EventPlan, Plan: p, Bytes: p.Totals.Copied, Total: p.Totals.SourceSize})
-	r.result.Needed = true
+	r.result.Needed, r.result.Written.Equal = true, p.Totals.Same
 	r.result.Plan = p
 	return nil
 }

@@ -113,6 +113,9 @@ func (r *run) steps(ctx context.Context, steps []step) (*Result, error) {
 			break
 		}
 	}
+	if r.cfg.Source != nil {
+		r.result.Written.FromSource = r.cfg.Source.BytesRead()
+	}
 	return &r.result, nil
 }
 

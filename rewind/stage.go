@@ -169,7 +169,6 @@ func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error
 		if _, err := file.WriteAt(c.Data, c.Offset); err != nil {
 			return fmt.Errorf("state directory: %w", err)
 		}
-		r.result.Written.FromSource += int64(len(c.Data))
 		done += int64(len(c.Data))
 		r.cfg.Progress(Progress{PhaseStage, done, total, "bytes"})
 		return nil

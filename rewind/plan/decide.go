@@ -122,6 +122,12 @@ func (d *decider) decide(p Pair) error {
 	case s.Kind != datadir.Regular, path.Base(p.Path) == "PG_VERSION":
 	case s.Rel != nil && s.Rel.Fork == pg.MainFork:
 		d.decideRelation(s, t)
+	case p.Same:
+		if s.Rel != nil {
+			d.noteFork(s)
+		}
+		d.plan.Totals.SameFiles++
+		d.plan.Totals.Same += s.Size
 	case s.Rel != nil:
 		d.noteFork(s)
 		d.add(Action{Kind: CopyForks, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonSideFork})
@@ -129,6 +135,21 @@ func (d *decider) decide(p Pair) error {
 		d.add(Action{Kind: CopyFile, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonNotRelation})
 	}
 	return nil
+}
+
+// Compares tells whether the plan depends on whether the two files hold the
+// same: those that are copied whole where they do not. They have the same size.
+func (in *Input) Compares(p Pair) bool {
+	s, t := p.Source, p.Target
+	if s == nil || t == nil || s.Kind != datadir.Regular || t.Kind != datadir.Regular || s.Size != t.Size || s.Size == 0 ||
+		s.Rel != nil && s.Rel.Fork == pg.MainFork || path.Base(p.Path) == "PG_VERSION" {
+		return false
+	}
+	if _, _, isWAL := walFile(p.Path); isWAL {
+		return false
+	}
+	return !slices.Contains(reservedNames, p.Path) && !ignored(s) && !ignored(t) &&
+		!excluded(p.Path) && !temporary(p.Path) && !keeps(in.Keep, p.Path)
 }
 
 func regular(f *datadir.File) bool { return f == nil || f.Kind == datadir.Regular }

@@ -11,6 +11,8 @@ import (
 type Pair struct {
 	Path           string
 	Source, Target *datadir.File
+	// Same: both were read and hold the same bytes, see [Input.Compares].
+	Same bool
 }
 
 // Files is a listing that yields an error at most once, at its end.

@@ -153,6 +153,8 @@ type Totals struct {
 	PreImages    int64  `json:"pre_images"`    // most that undo will have to keep
 	Growth       int64  `json:"growth"`        // most that the target's file systems will have to hold in addition
 	SourceSize   int64  `json:"source_size"`   // of all files of the source
+	Same         int64  `json:"same"`          // of files that were read on both sides and hold the same
+	SameFiles    int    `json:"same_files"`    // these files, which no action touches
 	Blocks       uint64 `json:"blocks"`        // copied one by one
 	Why          Why    `json:"why"`
 	Classic      uint64 `json:"classic_blocks"` // that pg_rewind's rule would copy

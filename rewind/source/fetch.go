@@ -34,7 +34,7 @@ func (s *Server) Fetch(ctx context.Context, ranges iter.Seq[Range], deliver func
 				return err
 			}
 			res := settle(outcome{int64(len(data)), r.null(1)})
-			return own(deliver(Chunk{path, p.offset, data, res.missing, res.short, res.last}))
+			return own(deliver(Chunk{Path: path, Offset: p.offset, Data: data, Missing: res.missing, Short: res.short, Last: res.last}))
 		},
 		gone: func(path string, p part) error {
 			return own(deliver(Chunk{Path: path, Offset: p.offset, Missing: true, Last: true}))

@@ -11,6 +11,7 @@ import (
 type span struct {
 	offset, end int64
 	toEnd       bool
+	holes       bool // may be told as such
 }
 
 // fileTask is the wanted spans of one file, in order.
@@ -68,7 +69,7 @@ func checkRange(r Range) error {
 // add appends a range. One without bytes is dropped, unless it asks for
 // whatever there is.
 func (t *fileTask) add(r Range, join bool) {
-	s := span{r.Offset, r.Offset + r.Length, r.ToEnd}
+	s := span{r.Offset, r.Offset + r.Length, r.ToEnd, r.Holes}
 	if s.offset == s.end && !s.toEnd {
 		return
 	}
@@ -77,6 +78,7 @@ func (t *fileTask) add(r Range, join bool) {
 		if last.offset <= s.offset && (last.toEnd || s.offset <= last.end) {
 			last.end = max(last.end, s.end)
 			last.toEnd = last.toEnd || s.toEnd
+			last.holes = last.holes && s.holes
 			return
 		}
 	}

@@ -44,7 +44,7 @@ func play(t *rapid.T, ranges []Range, sizes map[string]int64) map[string][]Chunk
 				n := max(0, min(p.length, size-p.offset))
 				var short, last bool
 				short, last, outdated = c.settle(p, outcome{n, !there})
-				got[path] = append(got[path], Chunk{path, p.offset, make([]byte, n), !there, short, last})
+				got[path] = append(got[path], Chunk{Path: path, Offset: p.offset, Data: make([]byte, n), Missing: !there, Short: short, Last: last})
 			}
 		}
 	}
@@ -71,7 +71,7 @@ func TestGroupsCoverRanges(t *testing.T) {
 				at += rapid.Int64Range(0, 3).Draw(t, "gap")
 				n := rapid.Int64Range(0, 5).Draw(t, "length")
 				toEnd := rapid.IntRange(0, 5).Draw(t, "to end") == 0
-				ranges = append(ranges, Range{path, at * unit, n * unit, toEnd})
+				ranges = append(ranges, Range{Path: path, Offset: at * unit, Length: n * unit, ToEnd: toEnd})
 				for u := at; u < int64(len(wanted)) && (u < at+n || toEnd); u++ {
 					wanted[u] = true
 				}

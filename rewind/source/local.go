@@ -142,7 +142,7 @@ func (l *Local) Settings(_ context.Context, names ...string) (map[string]string,
 
 func (l *Local) Fetch(ctx context.Context, ranges iter.Seq[Range], deliver func(Chunk) error) error {
 	return l.readAll(ctx, groups(ranges, true), func(path string, p part, data []byte, r result) error {
-		return deliver(Chunk{path, p.offset, data, r.missing, r.short, r.last})
+		return deliver(Chunk{path, p.offset, data, r.zeros, r.missing, r.short, r.last})
 	})
 }
 
@@ -161,7 +161,11 @@ func (l *Local) Hashes(ctx context.Context, path string, size int64) ([]Digest, 
 }
 
 // result is what a part means for its file.
-type result struct{ missing, short, last bool }
+type result struct {
+	missing, short, last bool
+
+	zeros int64 // instead of bytes
+}
 
 // readAll goes through the parts of all groups in order.
 func (l *Local) readAll(ctx context.Context, all iter.Seq2[[]fileTask, error], handle func(string, part, []byte, result) error) error {
@@ -196,6 +200,18 @@ func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle 
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
+		if n := int64(0); task.spans[p.span].holes && !missing {
+			if n, err = holeAt(f, p.offset, p.length); err != nil {
+				return err
+			}
+			if n > 0 {
+				short, last, _ := c.settle(p, outcome{n, false})
+				if err := handle(task.path, p, nil, result{short: short, last: last, zeros: n}); err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		n := 0
 		if !missing {
 			n, err = f.ReadAt(buf[:p.length], p.offset)
@@ -205,7 +221,7 @@ func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle 
 		}
 		l.read.Add(int64(n))
 		short, last, _ := c.settle(p, outcome{int64(n), missing})
-		if err := handle(task.path, p, buf[:n], result{missing, short, last}); err != nil {
+		if err := handle(task.path, p, buf[:n], result{missing: missing, short: short, last: last}); err != nil {
 			return err
 		}
 	}

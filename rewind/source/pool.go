@@ -40,15 +40,15 @@ func (s *Server) acquire(ctx context.Context) (*session, error) {
 		select {
 		case <-wait:
 		case <-patience.C:
-			return nil, errBusy
+			return nil, ErrBusy
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// errBusy is what a request gets that waits for others in vain.
-var errBusy = errors.New("all connections that the source takes are in use")
+// ErrBusy is what a request gets that waits for others in vain.
+var ErrBusy = errors.New("all connections that the source takes are in use")
 
 // take gives an idle session; or nil and a channel to wait on; or twice nil
 // where one may be opened.

@@ -118,6 +118,8 @@ type Range struct {
 	// now. Length is then how much there was when the file was listed, which
 	// saves round trips.
 	ToEnd bool
+	// Holes allows Fetch to tell zeros that are not stored as [Chunk.Zeros].
+	Holes bool
 }
 
 // Chunk is a piece of a file.
@@ -125,6 +127,9 @@ type Chunk struct {
 	Path   string
 	Offset int64
 	Data   []byte // valid until deliver returns
+	// Zeros is how many zeros there are that the source's file system does not
+	// store; then there is no Data.
+	Zeros int64
 
 	// Missing: the file is gone at the source. Nothing more of the ranges that
 	// were given in a row follows.
