@@ -10,6 +10,7 @@ import (
 	"forkpoint/rewind/source"
 	"forkpoint/rewind/target"
 	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
@@ -54,12 +55,13 @@ type Gap struct {
 	Reason string
 }
 
-// Config is what a rewind is to do. Target, Source, WAL, NewIndex and StateDir
+// Config is what a rewind is to do. Target, Source, NewIndex and StateDir
 // must be set.
 type Config struct {
 	Target   *datadir.Dir
 	Source   source.Source
-	WAL      segment.Source                      // where the target's log may lie, besides its source
+	Archives segment.Source                      // where the log of either side may lie besides; may be nil
+	Known    lineage.Digests                     // of segments that the target had; may be nil
 	NewIndex func(wal segment.Source) BlockIndex // reads through the catalog
 	StateDir string                              // journal and evidence; made when missing
 	FS       target.FS                           // through which all is written; nil is the real one
@@ -75,6 +77,7 @@ type Config struct {
 	Sync              bool
 	SyncFS            bool
 	AllowUnclean      bool // a target that crashed needs no recovery first
+	TrustHistory      bool // one timeline and nothing to compare counts as the same log, as it does for pg_rewind
 	AsRecovered       bool // a crash right at the fork counts as past it: recovery would have written a checkpoint there
 
 	Log      *slog.Logger

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
 )
 
@@ -16,6 +19,7 @@ import (
 type keptWAL struct {
 	dir   string            // of the journal, for messages
 	files map[string]string // name relative to the data directory to where it is
+	size  pg.SegmentSize
 }
 
 func (k keptWAL) String() string { return k.dir }
@@ -38,7 +42,18 @@ func (k keptWAL) Open(_ context.Context, name string) (*segment.File, error) {
 	return &segment.File{ReaderAt: f, Closer: f, Path: filepath.Clean(at), Size: info.Size()}, nil
 }
 
-// List yields nothing: what is kept is asked for by name.
+// List yields the kept segments.
 func (k keptWAL) List(context.Context) iter.Seq2[segment.Info, error] {
-	return func(func(segment.Info, error) bool) {}
+	return func(yield func(segment.Info, error) bool) {
+		for _, path := range slices.Sorted(maps.Keys(k.files)) {
+			dir, base := filepath.Split(path)
+			name, err := pg.ParseSegmentName(base, k.size)
+			if err != nil || dir != "pg_wal/" {
+				continue
+			}
+			if !yield(segment.Info{Name: name, File: base, Path: k.files[path], Size: int64(k.size)}, nil) {
+				return
+			}
+		}
+	}
 }

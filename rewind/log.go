@@ -9,6 +9,7 @@ import (
 	"forkpoint/rewind/plan"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/timeline"
 )
 
 // blockCheckpoint is the last checkpoint that both sides share.
@@ -54,7 +55,9 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 				Next:  "restore the missing segments into pg_wal or name an archive that has them"}
 		}
 	}
-	s.diverged = s.targetEnd > s.fork.LSN || !clean && r.cfg.AsRecovered && s.targetEnd == s.fork.LSN
+	// Where the logs part under one number, also what was received and not
+	// replayed must go, for the server would replay it.
+	s.diverged = s.targetEnd > s.fork.LSN || s.parted || !clean && r.cfg.AsRecovered && s.targetEnd == s.fork.LSN
 	return nil
 }
 
@@ -76,38 +79,50 @@ func checkpointAt(facts *Facts, lsn pg.LSN) (blockmap.Checkpoint, bool) {
 	return blockmap.Checkpoint{}, false
 }
 
-// findCheckpoint finds the last checkpoint record before the fork: both sides
-// have it, and replay after the rewind starts at its redo point. The log is
-// read backwards in ever longer pieces of whole segments.
+// findCheckpoint finds the checkpoint from which replay starts after the
+// rewind.
 func (r *run) findCheckpoint(ctx context.Context) error {
 	s := &r.sit
-	size := s.target.control.SegmentSize
-	to := s.fork.LSN
+	c, facts, err := LastCommonCheckpoint(ctx, r.index(), s.target.path, s.fork.LSN, s.target.control.SegmentSize)
+	if err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	if c == nil {
+		return &PreflightError{Check: CheckCheckpoint, Side: Target, LSN: s.fork.LSN, Path: r.missingFile(facts),
+			Found: fmt.Sprintf("no checkpoint before the fork at %s is to be found in the WAL at hand (%s)", s.fork.LSN, gapText(facts)),
+			Want:  "the WAL back to the last checkpoint that both clusters share",
+			Next:  "restore the missing segments into the target's pg_wal, or name an archive or restore_command that has them"}
+	}
+	s.common = *c
+	s.label = plan.Checkpoint{LSN: c.LSN, Redo: c.Redo, Timeline: c.Timeline}
+	r.adoptRestartpoint()
+	r.tell(Event{Kind: EventCheckpoint, LSN: c.LSN, Timeline: c.Timeline})
+	return nil
+}
+
+// LastCommonCheckpoint finds the last checkpoint record before the fork, which
+// both sides have. The log is read backwards in ever longer pieces of whole
+// segments. Without a checkpoint the facts of the piece that was read last say
+// why there is none.
+func LastCommonCheckpoint(ctx context.Context, index BlockIndex, path timeline.Path, fork pg.LSN, size pg.SegmentSize) (*blockmap.Checkpoint, *Facts, error) {
+	to := fork
 	segments := uint64(firstLook)
 	for first := size.Number(to); ; segments *= 2 {
 		first -= min(first, segments)
 		span := pg.Span{From: size.Start(first), To: to}
-		facts, err := r.index().Touched(ctx, s.target.path, span)
+		facts, err := index.Touched(ctx, path, span)
 		if err != nil {
-			return fmt.Errorf("target: look for the last common checkpoint in %s: %w", span, err)
+			return nil, nil, fmt.Errorf("look for the last common checkpoint in %s: %w", span, err)
 		}
 		// A gap behind the newest checkpoint of the piece does not matter.
-		if c, found := lastCheckpoint(facts, s.fork.LSN); found && !gapAfter(facts, c.LSN) {
-			s.common = c
-			break
+		if c, found := lastCheckpoint(facts, fork); found && !gapAfter(facts, c.LSN) {
+			return &c, facts, nil
 		}
 		if len(facts.Gaps) > 0 || first == 0 {
-			return &PreflightError{Check: CheckCheckpoint, Side: Target, LSN: s.fork.LSN, Path: r.missingFile(facts),
-				Found: fmt.Sprintf("no checkpoint before the fork at %s is to be found in the WAL at hand (%s)", s.fork.LSN, gapText(facts)),
-				Want:  "the WAL back to the last checkpoint that both clusters share",
-				Next:  "restore the missing segments into the target's pg_wal, or name an archive or restore_command that has them"}
+			return nil, facts, nil
 		}
 		to = span.From
 	}
-	s.label = plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline}
-	r.adoptRestartpoint()
-	r.tell(Event{Kind: EventCheckpoint, LSN: s.common.LSN, Timeline: s.common.Timeline})
-	return nil
 }
 
 // adoptRestartpoint starts replay earlier where one of the two is a standby

@@ -28,11 +28,12 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		{PhaseSurvey, r.checkSides},
 		{PhaseSurvey, r.surveyHistories},
 		{PhaseSurvey, r.findFork},
+		{PhaseSurvey, r.compareSame},
 		{PhaseSurvey, r.checkSameFork},
-		{PhaseSurvey, r.stopIfSame},
 		{PhaseIndex, r.findTargetEnd},
 		{PhaseIndex, r.stopIfNotDiverged},
 		{PhaseIndex, r.checkLabel},
+		{PhaseIndex, r.checkOwn},
 		{PhaseIndex, r.findCheckpoint},
 		{PhaseIndex, r.gatherBlocks},
 		{PhaseIndex, r.gatherHinted},
@@ -161,19 +162,26 @@ func (r *run) close() {
 
 // index reads the target's log, as it was before any rewind, through the
 // catalog: from what was set aside, the target, the places the caller named,
-// and, for what both sides share, the source.
+// and, for what both sides share, the source. As long as no fork is known,
+// nothing but the target's own files is sure to be the target's log.
 func (r *run) index() BlockIndex {
+	if r.sit.fork.Same() {
+		return r.cfg.NewIndex(r.targetLog())
+	}
 	if r.blocks == nil {
-		places := []segment.Source{r.cfg.WAL, sharedWAL{
-			read: r.cfg.Source.ReadFile, name: r.cfg.Source.String(),
-			fork: r.sit.fork.LSN, size: r.geometry().SegmentSize,
-		}}
-		if r.resumed != nil {
-			places = append([]segment.Source{keptWAL{r.journal.Dir(), r.resumed.kept}}, places...)
-		}
-		r.blocks = r.cfg.NewIndex(segment.NewChain(places...))
+		r.blocks = r.cfg.NewIndex(r.targetLog())
 	}
 	return r.blocks
+}
+
+func (r *run) targetLog() segment.Source {
+	if r.sit.fork.Same() {
+		return r.ownWAL()
+	}
+	return segment.NewChain(r.ownWAL(), r.archives(), sharedWAL{
+		read: r.cfg.Source.ReadFile, name: r.cfg.Source.String(),
+		fork: r.sit.fork.LSN, size: r.geometry().SegmentSize,
+	})
 }
 
 // geometry is that of the target's log.

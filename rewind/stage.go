@@ -72,10 +72,14 @@ func (r *run) stopIfDryRun(context.Context) error {
 // findArchived looks for a segment that neither side has in the places that the
 // caller named.
 func (r *run) findArchived(ctx context.Context, n uint64) (string, bool) {
+	archives := r.archives()
+	if archives == nil {
+		return "", false
+	}
 	size := r.sit.target.control.SegmentSize
 	for _, tli := range r.sit.source.path.SegmentTimelines(size, n) {
 		name := size.Name(tli, n)
-		if f, err := r.cfg.WAL.Open(ctx, name); err == nil {
+		if f, err := archives.Open(ctx, name); err == nil {
 			f.Close() // read only
 			return name, true
 		}
@@ -85,7 +89,7 @@ func (r *run) findArchived(ctx context.Context, n uint64) (string, bool) {
 
 // stageArchived copies such a segment beside those that come from the source.
 func (r *run) stageArchived(ctx context.Context, name string) error {
-	f, err := r.cfg.WAL.Open(ctx, name)
+	f, err := r.archives().Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -241,7 +245,8 @@ func (r *run) reaches(facts *Facts, end pg.LSN) bool {
 // replayLog is the log as the rewound server will find it.
 func (r *run) replayLog() BlockIndex {
 	size := r.sit.target.control.SegmentSize
-	return r.cfg.NewIndex(segment.NewChain(segment.NewDir(r.staged.dir, size), r.cfg.WAL))
+	own := without{r.targetWAL(), size, r.ambiguous}
+	return r.cfg.NewIndex(segment.NewChain(segment.NewDir(r.staged.dir, size), own, r.archives()))
 }
 
 // fullPagesOff finds the first place from a position on where the log says

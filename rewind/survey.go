@@ -2,14 +2,14 @@ package rewind
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
+	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -28,11 +28,13 @@ type situation struct {
 	inRecovery     bool // the source is a standby
 	sourceEnd      source.Position
 
-	fork      timeline.ForkPoint
-	targetEnd pg.LSN
-	diverged  bool // the target has log past the fork
-	common    blockCheckpoint
-	label     plan.Checkpoint
+	fork       timeline.ForkPoint
+	comparison *lineage.Comparison // of the logs, where the histories are the same
+	parted     bool                // fork was found by that comparison
+	targetEnd  pg.LSN
+	diverged   bool // the target has log past the fork
+	common     blockCheckpoint
+	label      plan.Checkpoint
 
 	before, after *Facts // [redo, fork) and [fork, end) of the target's log
 	hinted        *hinted
@@ -63,49 +65,27 @@ func (r *run) surveySides(ctx context.Context) error {
 }
 
 // surveyHistories reads the history of each side's timeline. The target's own
-// copy may be gone, for an earlier rewind that was killed removes it; the
-// source then has it where the timelines are shared.
+// copy may be gone, for an earlier rewind that was killed removes it; an
+// archive may have it then, or the source where the timelines are shared.
 func (r *run) surveyHistories(ctx context.Context) error {
 	s := &r.sit
 	var err error
 	fromSource := r.sourceHistory(ctx)
-	if s.source.path, err = historyPath(s.source.timeline, fromSource); err != nil {
+	if s.source.path, err = timeline.ReadPath(s.source.timeline, fromSource); err != nil {
 		return &PreflightError{Check: CheckHistory, Side: Source,
-			Found: fmt.Sprintf("history of timeline %d: %v", s.source.timeline, err),
+			Found: err.Error(),
 			Next:  "restore " + s.source.timeline.HistoryName() + " into the source's pg_wal from the archive"}
 	}
-	s.target.path, err = historyPath(s.target.timeline, r.targetHistory, fromSource)
-	if err != nil {
+	places := []func(pg.TimelineID) ([]byte, error){r.targetHistory}
+	if r.cfg.Archives != nil {
+		places = append(places, segment.Histories(ctx, r.cfg.Archives))
+	}
+	if s.target.path, err = timeline.ReadPath(s.target.timeline, append(places, fromSource)...); err != nil {
 		return &PreflightError{Check: CheckHistory, Side: Target,
-			Found: fmt.Sprintf("history of timeline %d: %v", s.target.timeline, err),
-			Next:  "restore " + s.target.timeline.HistoryName() + " into the target's pg_wal from the archive; nobody else has it"}
+			Found: err.Error(),
+			Next:  "restore " + s.target.timeline.HistoryName() + " into the target's pg_wal from the archive, or rebuild it with forkpoint history repair; nobody else has it"}
 	}
 	return nil
-}
-
-// historyPath reads the history of a timeline from the first place that has
-// it. Timeline 1 has no history file.
-func historyPath(tli pg.TimelineID, places ...func(pg.TimelineID) ([]byte, error)) (timeline.Path, error) {
-	if tli == 1 {
-		return timeline.SingleTimeline(1), nil
-	}
-	var missing error
-	for _, read := range places {
-		b, err := read(tli)
-		if errors.Is(err, fs.ErrNotExist) {
-			missing = err
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		h, err := timeline.Parse(tli, b)
-		if err != nil {
-			return nil, err
-		}
-		return h.Path(), nil
-	}
-	return nil, missing
 }
 
 // findFork finds where the two paths part. On one timeline number they share

@@ -14,6 +14,7 @@ import (
 	"forkpoint/rewind/target"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/timeline"
 )
 
 // Certificate is what [Verify] found on a rewound target that no server has
@@ -151,12 +152,12 @@ func (r *run) simulateRecovery(ctx context.Context, c *Certificate, p *plan.Plan
 		return nil
 	}
 	tli := r.sit.target.control.MinRecoveryTimeline
-	path, err := historyPath(tli, r.cfg.Target.History)
+	path, err := timeline.ReadPath(tli, r.cfg.Target.History)
 	if err != nil {
 		fault("the history of timeline %d is not there: %v", tli, err)
 		return nil
 	}
-	facts, err := r.cfg.NewIndex(r.cfg.WAL).Touched(ctx, path, pg.Span{From: start, To: max(c.Reaches, record+1)})
+	facts, err := r.cfg.NewIndex(r.targetWAL()).Touched(ctx, path, pg.Span{From: start, To: max(c.Reaches, record+1)})
 	if err != nil {
 		return fmt.Errorf("target: read the WAL that replay needs: %w", err)
 	}

@@ -129,7 +129,7 @@ func diagnoseEnds(ctx context.Context, app *app, opts diagnoseOptions) (*reports
 	defer e.close()
 	rw := rewindOptions{ends: opts.ends, dryRun: true}
 	cfg := rw.config(app, e.target, app.progress(false))
-	cfg.Source, cfg.WAL = e.source, e.ownWAL()
+	cfg.Source, cfg.Archives, cfg.Known = e.source, e.archive(), e.digests()
 	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
 	x, err := rewind.Examine(ctx, cfg)
 	if err != nil {

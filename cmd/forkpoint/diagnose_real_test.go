@@ -107,26 +107,25 @@ func TestDiagnoseFollow(t *testing.T) {
 // the same where both had replayed the same.
 func TestDiagnoseTwoPromotionsOfOneNumber(t *testing.T) {
 	t.Parallel()
-	pair := pgtest.NewPair(t, oracle(t)...)
-	other := pair.Primary.NewStandby()
-	other.Start()
-	pair.Primary.WaitCaughtUp(other)
-	pair.Primary.Stop(pgtest.Fast)
-	pair.Standby.Promote()
+	one, other := twins(t, oracle(t)...)
+	one.Promote()
 	other.Promote()
-	write(pair.Standby, "a")
+	write(one, "a")
 	write(other, "b")
 	other.Stop(pgtest.Fast)
-	live := diagnosis(t, 6, "-D", other.Dir(), "--source-server", pair.Standby.ConnString())
-	pair.Standby.Stop(pgtest.Fast)
-	d := diagnosis(t, 6, "-D", other.Dir(), "--source-pgdata", pair.Standby.Dir())
+	live := diagnosis(t, 3, "-D", other.Dir(), "--source-server", one.ConnString())
+	one.Stop(pgtest.Fast)
+	d := diagnosis(t, 3, "-D", other.Dir(), "--source-pgdata", one.Dir())
+	if d.Verdict != reports.RemedyRewind || codes(d) != "same-timeline-other-log" || len(d.Missing()) > 0 {
+		t.Errorf("verdict %s, findings %s, missing %v", d.Verdict, codes(d), d.Missing())
+	}
 	if d.Comparison == nil || !d.Comparison.Differs || d.Comparison.Earlier || d.Fork.Timeline != 1 || d.Fork.LSN != d.Target.Path[1].Begin {
 		t.Errorf("comparison %+v, fork %+v", d.Comparison, d.Fork)
 	}
 	if live.Comparison == nil || live.Comparison.At != d.Comparison.At {
 		t.Errorf("from the running server: %+v", live.Comparison)
 	}
-	pgRewindSays(t, other, pair.Standby, "no rewind required")
+	pgRewindSays(t, other, one, "no rewind required")
 }
 
 // A standby that somebody started without standby.signal goes on under its
@@ -145,7 +144,7 @@ func TestDiagnoseReadWriteWithoutPromotion(t *testing.T) {
 	write(pair.Standby, "a")
 	write(pair.Primary, "b")
 	pair.Standby.Stop(pgtest.Fast)
-	d := diagnosis(t, 6, "-D", pair.Standby.Dir(), "--source-server", pair.Primary.ConnString())
+	d := diagnosis(t, 3, "-D", pair.Standby.Dir(), "--source-server", pair.Primary.ConnString())
 	if d.Comparison == nil || !d.Comparison.Differs || d.Comparison.Alike < end || d.Fork.Timeline != 1 {
 		t.Errorf("comparison %+v, fork %+v, shared to %s", d.Comparison, d.Fork, end)
 	}

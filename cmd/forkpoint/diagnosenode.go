@@ -58,7 +58,7 @@ func openDirNode(ctx context.Context, name string) (*lineageNode, error) {
 	n := &lineageNode{DiagnosedNode: controlFacts(name, "data directory", control), geometry: geometryOf(control),
 		wal: segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), control.SegmentSize), close: func() {}}
 	n.Timeline = control.CurrentTimeline()
-	n.Path, err = historyPath(n.Timeline, dir.History)
+	n.Path, err = timeline.ReadPath(n.Timeline, dir.History)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -117,7 +117,7 @@ func describeServer(ctx context.Context, s source.Source) (*lineageNode, error) 
 		return nil, err
 	}
 	n.Reached, n.State = end.LSN, "running"
-	n.DiagnosedNode.Path, err = historyPath(n.Timeline, func(tli pg.TimelineID) ([]byte, error) { return s.History(ctx, tli) })
+	n.DiagnosedNode.Path, err = timeline.ReadPath(n.Timeline, func(tli pg.TimelineID) ([]byte, error) { return s.History(ctx, tli) })
 	return n, err
 }
 

@@ -6,12 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"forkpoint/blockmap"
 	"forkpoint/reports"
 	"forkpoint/rewind"
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/lineage"
-	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
 )
 
@@ -34,12 +32,11 @@ func (g *diagnosing) infer(format string, args ...any) {
 func (g *diagnosing) run(ctx context.Context) error {
 	g.nodes()
 	needed := g.exam.Needed
+	g.d.Comparison = g.exam.Comparison
 	if g.exam.Parted {
 		g.d.Histories = reports.PairHistories(g.exam.Target.Path, g.exam.Source.Path)
 		if g.exam.Fork.Same() {
-			if err := g.sameTimeline(ctx); err != nil {
-				return err
-			}
+			g.sameTimeline()
 		} else {
 			g.forked()
 		}
@@ -54,8 +51,6 @@ func (g *diagnosing) run(ctx context.Context) error {
 	for _, p := range g.exam.Problems {
 		problem := problemOf(p)
 		switch {
-		case g.d.Verdict != "" && p.Check == rewind.CheckSameBranch:
-			continue // said better by the comparison
 		case p.Check == rewind.CheckSystem:
 			g.d.Verdict = reports.RemedyOther
 			g.d.Reason = "The two have different system identifiers: they did not come from one initdb, and nothing can bring them together but a new base backup."
@@ -128,14 +123,19 @@ func nodeFacts(name, kind string, s rewind.Seen) reports.DiagnosedNode {
 	return n
 }
 
-// forked tells of a fork that the histories know.
+// forked tells of a fork that the histories or the records know.
 func (g *diagnosing) forked() {
 	x := g.exam
 	f := x.Fork
 	g.d.Fork = &reports.Fork{LSN: f.LSN, Timeline: f.Timeline, Target: f.Target, Source: f.Source}
-	g.fact("By their histories the two parted at %s on timeline %d.", f.LSN, f.Timeline)
-	if f.Target == f.Source {
-		g.infer("Both went on under the number %d though they parted: two promotions picked one timeline number. They must never share an archive.", f.Target)
+	switch {
+	case x.Comparison != nil:
+		g.parted(x.Comparison)
+	default:
+		g.fact("By their histories the two parted at %s on timeline %d.", f.LSN, f.Timeline)
+		if x.Source.Timeline == x.Target.Timeline {
+			g.infer("Both went on under the number %d though they parted: two promotions picked one timeline number. They must never share an archive. pg_rewind says \"no rewind required\" here.", f.Target)
+		}
 	}
 	if !x.TargetEnd.Valid() {
 		return
@@ -146,9 +146,11 @@ func (g *diagnosing) forked() {
 		return
 	}
 	g.fact("The target's log ends at %s, %d bytes past the fork.", x.TargetEnd, x.TargetEnd-f.LSN)
-	if x.Source.Timeline < x.Target.Timeline {
+	switch {
+	case x.Source.Timeline == x.Target.Timeline: // a server would not notice
+	case x.Source.Timeline < x.Target.Timeline:
 		g.infer("Started as a standby of the source as it is, the target would stop at \"highest timeline %d of the primary is behind recovery timeline %d\".", x.Source.Timeline, x.Target.Timeline)
-	} else {
+	default:
 		g.infer("Started as a standby of the source as it is, the target would stop at \"requested timeline %d is not a child of this server's history\" or \"new timeline %d forked off current database system timeline %d before current recovery point\".", x.Source.Timeline, x.Source.Timeline, x.Target.Timeline)
 	}
 	if c := x.Common; c.LSN.Valid() {
@@ -162,51 +164,51 @@ func (g *diagnosing) forked() {
 	}
 }
 
-// sameTimeline compares the logs, where histories cannot tell.
-func (g *diagnosing) sameTimeline(ctx context.Context) error {
-	x, e := g.exam, g.ends
+// sameTimeline tells of logs that the histories cannot tell apart, and in which
+// no record that differs was found.
+func (g *diagnosing) sameTimeline() {
+	x, c := g.exam, g.exam.Comparison
 	g.fact("Both are on timeline %d and their histories are the same.", x.Target.Timeline)
-	c, fork, err := rewind.CompareSame(ctx, e.ownWAL(), e.source, geometryOf(e.targetControl), x.Target.Path, g.digests())
-	if err != nil {
-		return fmt.Errorf("compare the WAL of both: %w", err)
+	if c != nil && c.Alike > c.From {
+		g.fact("All records from %s to %s are the same on both sides.", c.From, c.Alike)
 	}
-	g.d.Comparison = c
-	switch {
-	case c.Segments == 0:
-		g.fact("They have no WAL segment in common that could be compared.")
-		if len(x.Problems) == 0 {
-			g.d.Verdict, g.d.Reason = reports.RemedyNothing, "By histories and positions the target is part of the source's past. The WAL itself could not be compared: name an archive with --archive to be sure."
-		}
-	case fork != nil:
-		g.d.Fork = &reports.Fork{LSN: fork.LSN, Timeline: fork.Timeline, Target: fork.Target, Source: fork.Source}
-		g.parted(c)
-	case c.Unsure != "":
-		g.d.Verdict, g.d.Reason = reports.RemedyPerson, fmt.Sprintf("The logs are the same up to %s, and could not be compared further: %s.", c.Alike, c.Unsure)
-	case x.TargetEnd > c.Alike || c.A.Record:
-		g.fact("All records from %s to %s are the same on both sides; there the source's log ends, and the target's goes on.", c.From, c.Alike)
-		g.d.Verdict = reports.RemedyPerson
-		g.d.Reason = "The target has everything that the source has, and more. Whoever is made the survivor decides whether that is lost: if the source is a standby that lags behind, let it catch up from the target."
-	default:
-		g.fact("All records from %s to %s are the same on both sides; there the target's log ends.", c.From, c.Alike)
+	if x.Why != "" {
 		g.d.Verdict, g.d.Reason = reports.RemedyNothing, "The target's log is a part of the source's: it can go on as a standby of the source."
+		if c != nil && c.A.Record && !c.B.Record {
+			g.d.Reason = "The target has all that the source has, and more; the source is a standby that has not received it yet."
+		}
+		return
 	}
-	return nil
+	for _, p := range x.Problems {
+		if p.Check != rewind.CheckSameBranch {
+			continue
+		}
+		g.d.Verdict = reports.RemedyPerson
+		switch {
+		case c != nil && c.Differs:
+			g.d.Reason = fmt.Sprintf("The two share the number %d but not the log, and where they parted is before %s, the first record that both still have.", x.Target.Timeline, c.At)
+			g.differs(c)
+		case c != nil && c.A.Record && !c.B.Record && c.Unsure == "":
+			g.d.Reason = "The target has everything that the source has, and more. Whoever is made the survivor decides whether that is lost."
+		default:
+			g.d.Reason = "Whether the two have the same log cannot be told from the WAL at hand; their histories and positions do not contradict it."
+		}
+	}
 }
 
 // parted tells of two logs under one number that differ.
 func (g *diagnosing) parted(c *lineage.Comparison) {
+	g.differs(c)
+	g.d.Reason = fmt.Sprintf("The two share the number %d but not the log: they parted at %s. A rewind makes the target the source's standby; what only the target wrote since is lost with it. If the target is to survive, run this the other way round.", g.exam.Target.Timeline, g.exam.Fork.LSN)
+}
+
+func (g *diagnosing) differs(c *lineage.Comparison) {
 	g.fact("The first record that differs is at %s: on the target %s, at the source %s.", c.At, markWords(c.A), markWords(c.B))
-	g.infer("Two servers wrote under timeline %d. pg_rewind says \"no rewind required\" here, and a standby would go on with other data or stop at \"incorrect prev-link\".", c.Tli)
-	where := fmt.Sprintf("at %s", c.Fork)
-	if c.Earlier {
-		where = fmt.Sprintf("at or before %s; the segments before it are not on both sides", c.Fork)
-	}
-	g.d.Verdict = reports.RemedyPerson
-	g.d.Reason = fmt.Sprintf("The two share the number %d but not the log: they parted %s. Decide which one survives; what the other wrote since is only there. The histories give no fork to rewind to.", c.Tli, where)
-	g.d.Findings.Add(reports.Finding{Code: "same-timeline-other-log", Severity: reports.Damage, Timeline: c.Tli, LSN: c.At,
-		Title:  fmt.Sprintf("two logs under timeline %d", c.Tli),
+	g.infer("Two servers wrote under timeline %d. pg_rewind says \"no rewind required\" here, and a standby would go on with other data or stop at \"incorrect prev-link\".", g.exam.Target.Timeline)
+	g.d.Findings.Add(reports.Finding{Code: "same-timeline-other-log", Severity: reports.Damage, Timeline: g.exam.Target.Timeline, LSN: c.At,
+		Title:  fmt.Sprintf("two logs under timeline %d", g.exam.Target.Timeline),
 		Detail: fmt.Sprintf("Alike to %s. Then the target has %s, the source %s.", c.Alike, markWords(c.A), markWords(c.B)),
-		Hint:   "keep both nodes and their WAL apart until the survivor is chosen; forkpoint diagnose with both as nodes says what each choice loses"})
+		Hint:   "keep both nodes and their archives apart until the survivor is chosen; forkpoint diagnose with both as nodes says what each choice loses"})
 }
 
 func markWords(m lineage.Mark) string {
@@ -214,19 +216,6 @@ func markWords(m lineage.Mark) string {
 		return "no further record"
 	}
 	return fmt.Sprintf("a %s record of %d bytes, transaction %d, checksum %08X", m.Rmgr, m.Length, m.XID, m.CRC)
-}
-
-// digests asks the catalog for segments of the target whose files are gone.
-func (g *diagnosing) digests() lineage.Digests {
-	c := g.ends.targetControl
-	return func(ctx context.Context, tli pg.TimelineID, n uint64) ([][32]byte, error) {
-		variants, err := g.ends.catalog.Variants(ctx, blockmap.SegmentKey{SystemID: c.SystemID, SegmentSize: c.SegmentSize, Name: pg.SegmentName{Timeline: tli, Number: n}})
-		var list [][32]byte
-		for _, v := range variants {
-			list = append(list, v.Digest)
-		}
-		return list, err
-	}
 }
 
 // conclude adds the commands.

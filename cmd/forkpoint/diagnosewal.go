@@ -108,7 +108,8 @@ func (g *diagnosing) need(ctx context.Context, h *heldBy, path timeline.Path, sp
 				break
 			}
 		}
-		if need.Name == "" || g.merge(need) {
+		// Past the fork a segment of one name is another for each side.
+		if need.Name == "" || shared && g.merge(need) {
 			continue
 		}
 		g.d.Segments = append(g.d.Segments, need)

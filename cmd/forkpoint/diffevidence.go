@@ -26,37 +26,23 @@ type differ struct {
 	pathA, pathB timeline.Path
 	safeA, safeB pg.LSN // the files hold all changes of the log before
 	fork         timeline.ForkPoint
+	logA         segment.Source
 }
 
 // open reads the control files and histories of both.
 func (d *differ) open(ctx context.Context) error {
 	e := d.ends
-	_, controlB, err := e.source.Control(ctx)
+	x, err := e.locate(ctx, d.app)
 	if err != nil {
-		return fmt.Errorf("source: %w", err)
-	}
-	if err := sameCluster(e.targetControl, controlB); err != nil {
 		return err
 	}
-	tli, err := e.source.Timeline(ctx)
-	if err != nil {
-		return fmt.Errorf("source: find current timeline: %w", err)
-	}
-	if d.pathA, d.pathB, err = e.paths(ctx, tli); err != nil {
-		return err
-	}
-	if d.fork, err = timeline.CommonAncestor(d.pathB, d.pathA); err != nil {
-		return &hintedError{err, "compare the history files of both with forkpoint history"}
-	}
+	controlB := x.Source.Control
+	d.pathA, d.pathB, d.fork, d.logA = x.Target.Path, x.Source.Path, x.Fork, x.TargetLog
 	r := d.result
 	r.Cluster = clusterOf(e.targetControl)
 	r.A, r.B = sideOf(e.target.Path(), d.pathA.Tip(), e.targetControl), sideOf(e.source.String(), d.pathB.Tip(), controlB)
 	if e.source.Kind() == source.Live {
-		end, err := e.source.EndOfWAL(ctx)
-		if err != nil {
-			return fmt.Errorf("source: find end of WAL: %w", err)
-		}
-		r.B.Reached, r.B.Settled = end.LSN, false
+		r.B.Reached, r.B.Settled = x.SourceEnd.LSN, false
 	}
 	if _, running := e.target.Running(); running {
 		r.Findings.Add(reports.Finding{Code: "running", Severity: reports.Warning, Path: e.target.Path(), Title: "a server is running on a",
@@ -107,7 +93,7 @@ func safePoint(_ context.Context, read func(string) ([]byte, error), c *pgcontro
 // evidence reads the parts of the log that can explain a difference.
 func (d *differ) evidence(ctx context.Context) (found compare.Evidence, err error) {
 	safe := min(d.safeA, d.safeB)
-	walA, walB := d.ends.targetWAL(), d.sourceLog()
+	walA, walB := d.logA, d.sourceLog()
 	if d.fork.Same() {
 		reachedA, reachedB := d.result.A.Reached, d.result.B.Reached
 		common := min(reachedA, reachedB)

@@ -12,10 +12,13 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
 	"forkpoint/rewind/source"
 	"forkpoint/store"
 	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/lineage"
+	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
 	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/walsummary"
@@ -217,18 +220,30 @@ func (e *ends) close() {
 	}
 }
 
-// ownWAL is where the target's log may lie, its source left out: its own
-// pg_wal, then the archives.
-func (e *ends) ownWAL() segment.Source {
-	return segment.NewChain(append([]segment.Source{e.folder(e.target)}, e.archives...)...)
+// archive is where log may lie that is in neither pg_wal, nil where nothing was
+// named.
+func (e *ends) archive() segment.Source {
+	if len(e.archives) == 0 {
+		return nil
+	}
+	return segment.NewChain(e.archives...)
 }
 
-// targetWAL adds a stopped source, which has the same bytes up to the fork.
-func (e *ends) targetWAL() segment.Source {
-	if local, isLocal := e.source.(*source.Local); isLocal {
-		return segment.NewChain(e.ownWAL(), e.folder(local.Dir()))
+// digests are those of segments that the target once had in its pg_wal. What
+// the catalog has from elsewhere may be of another node.
+func (e *ends) digests() lineage.Digests {
+	own := filepath.Join(e.target.Path(), "pg_wal")
+	c := e.targetControl
+	return func(ctx context.Context, tli pg.TimelineID, n uint64) ([][32]byte, error) {
+		variants, err := e.catalog.Variants(ctx, blockmap.SegmentKey{SystemID: c.SystemID, SegmentSize: c.SegmentSize, Name: pg.SegmentName{Timeline: tli, Number: n}})
+		var list [][32]byte
+		for _, v := range variants {
+			if filepath.Dir(v.Path) == own {
+				list = append(list, v.Digest)
+			}
+		}
+		return list, err
 	}
-	return e.ownWAL()
 }
 
 // sourceWAL is where the source's log may lie, nil for a server, whose files

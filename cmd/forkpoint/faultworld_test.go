@@ -79,7 +79,6 @@ func (w *faultWorld) config(fsys target.FS) (rewind.Config, error) {
 	}
 	return rewind.Config{
 		Target: dir, Source: withConninfo{from}, StateDir: w.state(), FS: fsys,
-		WAL: segment.NewDir(w.data()+"/pg_wal", control.SegmentSize),
 		NewIndex: func(wal segment.Source) rewind.BlockIndex {
 			return &blockIndex{indexer.New(wal, geometryOf(control), nil, indexer.Options{Workers: 1})}
 		},

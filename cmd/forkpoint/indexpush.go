@@ -185,7 +185,7 @@ func pathOf(ctx context.Context, catalog *store.Catalog, folder segment.Source, 
 	if err != nil {
 		return nil, err
 	}
-	content, err := historyReader(ctx, folder)(tli)
+	content, err := segment.Histories(ctx, folder)(tli)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		for _, h := range known {

@@ -114,10 +114,11 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		p.line("detail: The target directory will not be modified.")
 	}
 	cfg := rewind.Config{
-		Target: e.target, Source: e.source, WAL: e.ownWAL(), StateDir: stateDir("", e.target.Path()),
+		Target: e.target, Source: e.source, Known: e.digests(), StateDir: stateDir("", e.target.Path()),
 		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} },
 		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
-		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure, AsRecovered: true,
+		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
+		AsRecovered: true, TrustHistory: true,
 		Log: p.app.log, Event: p.event, Progress: p.progress.show,
 	}
 	cfg.Evidence = func(ctx context.Context, dir string) error {
@@ -129,7 +130,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 			return err
 		}
 		defer cleanup()
-		cfg.WAL = segment.NewChain(cfg.WAL, restore)
+		cfg.Archives = restore
 	}
 	if result, err = rewind.Run(ctx, cfg); err != nil {
 		return err

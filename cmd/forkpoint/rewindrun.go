@@ -29,7 +29,7 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	defer e.close()
 	cfg := opts.config(app, e.target, progress)
 	show := cfg.Progress
-	cfg.Source, cfg.WAL = e.source, e.ownWAL()
+	cfg.Source, cfg.Archives, cfg.Known = e.source, e.archive(), e.digests()
 	cfg.Evidence = func(ctx context.Context, dir string) error { return saveReports(ctx, app, opts.ends, dir) }
 	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
 	if opts.format == render.JSON {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +65,6 @@ func runVerify(ctx context.Context, app *app, opts verifyOptions) error {
 	defer progress.end()
 	certificate, err := rewind.Verify(ctx, rewind.Config{
 		Target: dir, StateDir: stateDir(opts.stateDir, dir.Path()),
-		WAL: segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), control.SegmentSize),
 		NewIndex: func(wal segment.Source) rewind.BlockIndex {
 			return &blockIndex{indexer.New(wal, geometryOf(control), nil, indexer.Options{Log: app.log})}
 		},

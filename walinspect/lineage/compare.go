@@ -49,6 +49,9 @@ type Comparison struct {
 	Earlier bool          `json:"earlier,omitempty"`
 	A       Mark          `json:"a"` // the record at At, or where this log ends
 	B       Mark          `json:"b"`
+	// Vouched is the record that proves the logs to be one up to there, see
+	// [Vouch]; 0 where none was found or looked for.
+	Vouched pg.LSN `json:"vouched,omitzero"`
 	// Unsure is why the comparison could not go on, "" where it did.
 	Unsure string `json:"unsure,omitempty"`
 }
@@ -143,7 +146,7 @@ func (c *comparer) numbers(ctx context.Context, s segment.Source) (map[uint64]bo
 			return nil, fmt.Errorf("list %s: %w", s, err)
 		}
 		n := info.Name.Number
-		if size.Span(n).Intersect(c.span).Empty() || !slices.Contains(c.Path.SegmentTimelines(size, n), info.Name.Timeline) {
+		if size.Span(n).Intersect(c.span).Empty() || !slices.Contains(c.timelines(n), info.Name.Timeline) {
 			continue
 		}
 		found[n] = true
@@ -153,7 +156,7 @@ func (c *comparer) numbers(ctx context.Context, s segment.Source) (map[uint64]bo
 
 // equal tells whether both sides hold the same bytes for a segment.
 func (c *comparer) equal(ctx context.Context, n uint64) (bool, error) {
-	for _, tli := range c.Path.SegmentTimelines(c.Geometry.SegmentSize, n) {
+	for _, tli := range c.timelines(n) {
 		name := c.Geometry.SegmentSize.Name(tli, n)
 		a, errA := sumOf(ctx, c.A, name)
 		b, errB := sumOf(ctx, c.B, name)
@@ -182,6 +185,14 @@ func (c *comparer) walk(ctx context.Context, n uint64) error {
 		return ctx.Err()
 	}
 	ra, rb := walinspect.NewReader(a, c.Geometry, from), walinspect.NewReader(b, c.Geometry, from)
+	if !certain {
+		// Where a record ends in the segment that began in one before, the
+		// other side's may end elsewhere.
+		other, err := walinspect.FirstRecord(ctx, b, c.Geometry, max(c.Geometry.SegmentSize.Start(n), c.span.From))
+		if err == nil && other != from {
+			rb = walinspect.NewReader(b, c.Geometry, other)
+		}
+	}
 	ra.SetLimit(c.span.To)
 	rb.SetLimit(c.span.To)
 	for first := true; ; first = false {
@@ -197,7 +208,7 @@ func (c *comparer) walk(ctx context.Context, n uint64) error {
 		}
 		if hasA && hasB {
 			r := c.result
-			r.Differs, r.At, r.Tli = true, ra.Record().LSN, ra.Record().Timeline
+			r.Differs, r.At, r.Tli = true, min(ra.Record().LSN, rb.Record().LSN), ra.Record().Timeline
 			r.Fork = r.Alike
 			if first {
 				r.Fork = r.At
@@ -215,8 +226,19 @@ func (c *comparer) walk(ctx context.Context, n uint64) error {
 }
 
 func (c *comparer) pages(s segment.Source) *segment.Pages {
-	size := c.Geometry.SegmentSize
-	return segment.NewPages(s, size, func(n uint64) []pg.TimelineID { return c.Path.SegmentTimelines(size, n) })
+	return segment.NewPages(s, c.Geometry.SegmentSize, c.timelines)
+}
+
+// timelines are those whose file of segment n holds a part of the span. Where
+// the span begins with a timeline, the parent's file does not.
+func (c *comparer) timelines(n uint64) []pg.TimelineID {
+	var list []pg.TimelineID
+	for _, tli := range c.Path.SegmentTimelines(c.Geometry.SegmentSize, n) {
+		if step, _ := c.Path.Step(tli); !step.Span().Intersect(c.span).Empty() {
+			list = append(list, tli)
+		}
+	}
+	return list
 }
 
 // start finds the record to begin with: the last before the segment, where the

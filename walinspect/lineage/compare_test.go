@@ -2,6 +2,7 @@ package lineage
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
@@ -124,5 +125,76 @@ func TestDamageIsNoDifference(t *testing.T) {
 	a.Log().Flip(a.Log().Records[10] + 30)
 	if c := compare(t, write(t, a.Log()), write(t, b.Log()), a.Log().Geometry, nil); c.Differs || c.Unsure == "" {
 		t.Errorf("comparison %+v, want an unsure one", c)
+	}
+}
+
+// Where the first common segment begins inside a record, that record may end
+// elsewhere on the other side: the logs parted before.
+func TestPartedBeforeACrossingRecord(t *testing.T) {
+	a, b := waltest.New(waltest.Config{}), waltest.New(waltest.Config{})
+	for _, side := range []struct {
+		b *waltest.Builder
+		n int
+	}{{a, 20000}, {b, 30000}} {
+		side.b.FillTo(2*mb - 10000)
+		side.b.Append(waltest.Noop(side.n))
+		for i := range 10 {
+			side.b.Append(waltest.Touch(pg.XID(700+i), tag(i)))
+		}
+	}
+	c := compare(t, write(t, a.Log(), 2), write(t, b.Log(), 2), a.Log().Geometry, nil)
+	if !c.Differs || !c.Earlier || c.Unsure != "" {
+		t.Errorf("got %+v, want a difference that lies earlier", c)
+	}
+}
+
+// commit is the end of a transaction at a time, in microseconds.
+func commit(xid pg.XID, at uint64) walinspect.Record {
+	return walinspect.Record{Rmgr: pg.RmgrXact, XID: xid, Main: binary.LittleEndian.AppendUint64(nil, at)}
+}
+
+// Two servers that parted can write the same bytes: records without a time
+// prove nothing, and neither does what lies before a difference.
+func TestVouch(t *testing.T) {
+	grown := func(times ...uint64) *waltest.Builder {
+		b := waltest.New(waltest.Config{})
+		for i, at := range times {
+			b.Append(commit(pg.XID(700+i), at))
+			for j := range 200 { // more than half a segment
+				b.Append(waltest.Touch(pg.XID(700+i), tag(j)))
+				b.Append(waltest.Noop(3000))
+			}
+		}
+		return b
+	}
+	a := grown(1, 2, 3)
+	g := a.Log().Geometry
+	for _, tt := range []struct {
+		name string
+		b    *waltest.Builder
+		from uint64 // first segment that is left of a
+		end  pg.LSN
+		want bool
+	}{
+		{"the same origin", grown(1, 2, 3), 1, a.End(), true},
+		{"before the second commit", grown(1, 2, 3), 1, mb + 100000, true},
+		{"another last commit", grown(1, 2, 4), 1, a.End(), false},
+		{"another first commit, which is gone", grown(9, 2, 3), 2, 2*mb + 100000, false},
+		{"another first commit, a later one vouches", grown(9, 2, 3), 2, a.End(), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			end := tt.end
+			for _, at := range a.Log().Records { // the end of a record
+				if at >= end {
+					end = at
+					break
+				}
+			}
+			logs := Logs{A: write(t, a.Log(), tt.from), B: write(t, tt.b.Log()), Path: timeline.SingleTimeline(1), Geometry: g}
+			at, err := Vouch(t.Context(), logs, end)
+			if err != nil || at.Valid() != tt.want || at >= end {
+				t.Errorf("Vouch up to %s = %s, %v; want one: %t", end, at, err, tt.want)
+			}
+		})
 	}
 }

@@ -40,7 +40,7 @@ func (c *comparer) lookBack(ctx context.Context) error {
 // catalog.
 func (c *comparer) digestsEqual(ctx context.Context, n uint64, ofB func() ([32]byte, error)) (equal, known bool, err error) {
 	var digests [][32]byte
-	for _, tli := range c.Path.SegmentTimelines(c.Geometry.SegmentSize, n) {
+	for _, tli := range c.timelines(n) {
 		if digests, err = c.Known(ctx, tli, n); err != nil {
 			return false, false, err
 		}

@@ -36,6 +36,18 @@ type Source interface {
 	String() string
 }
 
+// Histories reads the history files of a source, for [timeline.ReadPath].
+func Histories(ctx context.Context, s Source) func(pg.TimelineID) ([]byte, error) {
+	return func(tli pg.TimelineID) ([]byte, error) {
+		f, err := s.Open(ctx, tli.HistoryName())
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() // read only
+		return f.Bytes()
+	}
+}
+
 // notFound is the error of a source that does not have a file.
 func notFound(s Source, name string) error {
 	return fmt.Errorf("%s is not in %s: %w", name, s, fs.ErrNotExist)
