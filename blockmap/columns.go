@@ -43,6 +43,11 @@ func (r *columnReader) uvarint() uint64 {
 }
 
 func (r *columnReader) varint() int64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 { // most are differences that fit a byte
+		v := int64(r.b[0])
+		r.b = r.b[1:]
+		return v>>1 ^ -(v & 1)
+	}
 	v, n := binary.Varint(r.b)
 	if n <= 0 {
 		r.fail("broken number")

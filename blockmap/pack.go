@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"forkpoint/walinspect/pg"
@@ -117,11 +118,22 @@ func (p *Packed) Unpack(s *Segment) (err error) {
 // UnpackXIDs reads one list alone.
 func UnpackXIDs(b []byte) ([]XIDActivity, error) { return unpack(b, DecodeXIDs) }
 
+// inflaters keeps decompressors, of which each takes 40 kB.
+var inflaters sync.Pool
+
 func unpack[T any](b []byte, decode func([]byte) ([]T, error)) ([]T, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b)), unpackLimit+1))
+	inflater, _ := inflaters.Get().(io.Reader)
+	if inflater == nil {
+		inflater = flate.NewReader(nil)
+	}
+	defer inflaters.Put(inflater)
+	if err := inflater.(flate.Resetter).Reset(bytes.NewReader(b), nil); err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(inflater, unpackLimit+1))
 	if err == nil && len(plain) > unpackLimit {
 		err = fmt.Errorf("more than %d bytes", unpackLimit)
 	}

@@ -83,17 +83,8 @@ func spread(set *blockmap.Set, length, n uint64, add func(part, blocks uint64)) 
 func historyFigure(in DivergenceInput) *HistoryFigure {
 	var from, to time.Time
 	for _, log := range []*Log{in.After, in.SourceAfter} {
-		if log == nil {
-			continue
-		}
-		for _, x := range log.Xacts {
-			if x.Time.IsZero() {
-				continue
-			}
-			if from.IsZero() || x.Time.Before(from) {
-				from = x.Time
-			}
-			to = later(to, x.Time)
+		if l := log.ledger(); l != nil && !l.First.IsZero() {
+			from, to = earlier(from, l.First), later(to, l.Last)
 		}
 	}
 	if from.IsZero() {
@@ -107,19 +98,34 @@ func historyFigure(in DivergenceInput) *HistoryFigure {
 
 func (f *HistoryFigure) buckets(log *Log, begin pg.LSN, n int) Buckets {
 	b := Buckets{WALBytes: make([]uint64, n), Commits: make([]int, n)}
-	if log == nil {
+	if log.ledger() == nil {
 		return b
 	}
 	last := 0
-	for _, x := range log.Xacts {
-		if x.Time.IsZero() {
+	add := func(at time.Time, end pg.LSN, commits int) {
+		last = int(at.Sub(f.From) / f.Step)
+		b.WALBytes[last] += pg.Span{From: begin, To: end}.Len()
+		begin = max(begin, end)
+		b.Commits[last] += commits
+	}
+	for i := range log.Ledger.parts {
+		p := &log.Ledger.parts[i]
+		if p.first.IsZero() {
 			continue
 		}
-		last = int(x.Time.Sub(f.From) / f.Step)
-		b.WALBytes[last] += pg.Span{From: begin, To: x.End}.Len()
-		begin = max(begin, x.End)
-		if x.Kind.Commits() {
-			b.Commits[last]++
+		if p.first.Sub(f.From)/f.Step == p.last.Sub(f.From)/f.Step {
+			add(p.last, p.end, p.commits)
+			continue
+		}
+		for _, x := range p.decodeXacts() {
+			if x.Time.IsZero() {
+				continue
+			}
+			commits := 0
+			if x.Kind.Commits() {
+				commits = 1
+			}
+			add(x.Time, x.End, commits)
 		}
 	}
 	b.WALBytes[last] += pg.Span{From: begin, To: log.End.LSN}.Len()
@@ -131,7 +137,7 @@ func (d *Divergence) branchFigure() []Part {
 	if d.Verdict == VerdictSame || !d.Fork.LSN.Valid() {
 		return nil
 	}
-	f := BranchFigure{Common: d.Fork.Timeline, Fork: d.Fork.LSN}
+	f := BranchFigure{Earlier: d.Fork.Earlier, Common: d.Fork.Timeline, Fork: d.Fork.LSN}
 	if d.Checkpoint != nil {
 		f.Checkpoint, f.Redo = d.Checkpoint.LSN, d.Checkpoint.Redo
 	}

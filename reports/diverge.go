@@ -1,9 +1,7 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"forkpoint/blockmap"
@@ -18,15 +16,21 @@ type Log struct {
 	Activity    map[pg.RelFork]blockmap.Activity
 	Checkpoints []blockmap.Checkpoint
 	Events      []blockmap.Event
-	Xacts       []blockmap.Xact
-	Assignments []blockmap.Assignment
-	Snapshots   []blockmap.Snapshot
-	XIDs        []blockmap.XIDActivity
+	Ledger      *Ledger
 	Records     int64
+	Coverage    []Covered // without the side
 	Gaps        []Gap
 	Widened     []pg.Span // where only whole segments are known, so that counts are too high
 	BlocksOnly  []pg.Span // where only blocks are known, from WAL summaries
 	End         EndOfWAL
+}
+
+// ledger is nil where there is no log.
+func (l *Log) ledger() *Ledger {
+	if l == nil {
+		return nil
+	}
+	return l.Ledger
 }
 
 // Gap is a part of the log that nothing tells about.
@@ -58,21 +62,35 @@ type DivergenceInput struct {
 	Before         *Log                 // of the target, from redo to the fork; nil without a checkpoint
 	After          *Log                 // of the target, from the fork to its end
 	SourceAfter    *Log                 // of the source; nil where its log is not at hand
+	Earlier        []Ancestor
 	Rewind         *RewindCost          // of the files themselves; nil to count blocks only
-	Names          Names
+	Sizes          map[pg.RelFork]int64 // of the target's files, bytes; nil where they are not at hand
+	Names          Names                // of the target's relations; may be nil
+	SourceNames    Names                // of the source's
+	Problems       Findings             // what would keep a rewind from being done
 }
 
-// Names finds what is known of a relation by its storage.
-type Names func(pg.RelFileLocator) (RelationName, bool)
+// Names finds what people call things by their numbers.
+type Names interface {
+	Relation(pg.RelFileLocator) (RelationName, bool)
+	Database(pg.OID) (string, bool)
+	Tablespace(pg.OID) (string, bool)
+}
 
 // Diverge judges what was gathered.
 func Diverge(in DivergenceInput) *Divergence {
+	if in.Names == nil {
+		in.Names = noNames{}
+	}
+	if in.SourceNames == nil {
+		in.SourceNames = noNames{}
+	}
 	d := &Divergence{
 		Schema:  DivergenceSchema,
 		Cluster: in.Cluster,
 		Target:  branch(in.Target, in.Fork.LSN, in.After),
 		Source:  branch(in.Source, in.Fork.LSN, in.SourceAfter),
-		Fork:    Fork{in.Fork.LSN, in.Fork.Timeline, in.Fork.Target, in.Fork.Source},
+		Fork:    Fork{in.Fork.LSN, in.Fork.Timeline, in.Fork.Target, in.Fork.Source, in.Earlier},
 	}
 	if in.Fork.Same() {
 		return d.sameTimeline(in)
@@ -80,29 +98,33 @@ func Diverge(in DivergenceInput) *Divergence {
 	if c := in.Checkpoint; c != nil {
 		d.Checkpoint = &CommonCheckpoint{c.LSN, c.Redo, c.Timeline, c.Time, c.Shutdown, c.FullPageWrites}
 	}
+	d.Verdict = in.Verdict()
 	d.Transactions = gatherTransactions(in.Before, in.After)
-	d.relations(in)
-	d.Charts = chartsOf(in, d.Relations)
 	d.Events = events(in.After, in.Names)
-	d.judge(in)
+	d.relations(in)
+	d.sourceRelations(in)
+	d.Definitions = definitions(d.Relations)
+	d.Charts = chartsOf(in, d.Relations)
 	d.cost(in)
-	d.Findings = findDivergence(in, d)
+	d.Coverage = coverage(in)
+	d.Findings = append(findDivergence(in, d), in.Problems...)
 	d.Findings.sort()
 	return d
 }
 
-// judge gives the verdict. A checkpoint that a target wrote at its shutdown is
-// log past the fork too: then its pages may be newer than the fork.
-func (d *Divergence) judge(in DivergenceInput) {
-	reached := max(d.Target.End.LSN, in.Target.MinRecoveryPoint, in.Target.Checkpoint)
+// Verdict is the answer in one word. A checkpoint that a target wrote at its
+// shutdown is log past the fork too: then its pages may be newer than the fork.
+func (in *DivergenceInput) Verdict() Verdict {
+	reached := max(in.After.End.LSN, in.Target.MinRecoveryPoint, in.Target.Checkpoint)
 	switch {
+	case in.Fork.Same():
+		return VerdictSame
 	case reached > in.Fork.LSN:
-		d.Verdict = VerdictDiverged
+		return VerdictDiverged
 	case len(in.After.Gaps) > 0:
-		d.Verdict = VerdictUnknown
-	default:
-		d.Verdict = VerdictBehind
+		return VerdictUnknown
 	}
+	return VerdictBehind
 }
 
 // sameTimeline is the report on two clusters whose histories do not part. How
@@ -110,7 +132,7 @@ func (d *Divergence) judge(in DivergenceInput) {
 func (d *Divergence) sameTimeline(in DivergenceInput) *Divergence {
 	d.Verdict, d.Fork.LSN = VerdictSame, pg.InvalidLSN
 	d.Transactions = gatherTransactions(nil, in.After)
-	d.Relations, d.Events, d.Findings = []RelationChange{}, []Event{}, Findings{}
+	d.Relations, d.SourceSide, d.Definitions, d.Events, d.Coverage, d.Findings = []RelationChange{}, []SourceChange{}, []Definitions{}, []Event{}, []Covered{}, Findings{}
 	f := Finding{Code: "same-timeline", Severity: Notice, Timeline: in.Target.Timeline,
 		Title:  "both clusters are on the same timeline",
 		Detail: "Their histories do not part. They can only have diverged if two servers were promoted independently under one number, which histories do not show."}
@@ -135,11 +157,8 @@ func branch(n Node, fork pg.LSN, log *Log) Branch {
 	}
 	b.Known, b.End, b.Records = len(log.Gaps)+len(log.BlocksOnly) == 0, log.End, log.Records
 	b.WALBytes = pg.Span{From: fork, To: log.End.LSN}.Len()
-	for _, x := range log.Xacts {
-		if x.Kind.Commits() {
-			b.Commits++
-			b.LastCommit = later(b.LastCommit, x.Time)
-		}
+	if l := log.Ledger; l != nil {
+		b.Commits, b.LastCommit = l.Commits, l.LastCommit
 	}
 	return b
 }
@@ -151,58 +170,6 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// relations lists the forks that the target touched since the redo point, the
-// most changed first.
-func (d *Divergence) relations(in DivergenceInput) {
-	all := &blockmap.Map{}
-	var before *blockmap.Map
-	if in.Before != nil {
-		before = in.Before.Touched
-		all.Append(before)
-	}
-	all.Append(in.After.Touched)
-	var source *blockmap.Map
-	if in.SourceAfter != nil {
-		source = in.SourceAfter.Touched
-	}
-	d.Relations = []RelationChange{}
-	changed := map[pg.RelFileLocator]bool{}
-	for rf, entry := range all.All() {
-		pre, _ := before.Get(rf)
-		post, since := in.After.Touched.Get(rf)
-		other, _ := source.Get(rf)
-		r := RelationChange{RelFork: rf, Name: nameOf(in.Names, rf.RelFileLocator), SinceRedo: entry.Touched.Len(),
-			SinceFork: post.Touched.Len(), Restored: pre.Restored.Subtract(post.Touched).Len(),
-			Source: other.Touched.Len(), Both: post.Touched.Intersect(other.Touched).Len(),
-			Activity: Activity(in.After.Activity[rf])}
-		if post.IsCut() {
-			r.CutTo = &post.Limit
-		}
-		if since && rf.Rel != 0 && !changed[rf.RelFileLocator] {
-			changed[rf.RelFileLocator] = true
-			d.Blocks.Relations++
-		}
-		d.Blocks.SinceRedo += r.SinceRedo
-		d.Blocks.SinceFork += r.SinceFork
-		d.Blocks.Both += r.Both
-		d.Relations = append(d.Relations, r)
-	}
-	d.Blocks.Source = source.Blocks()
-	slices.SortStableFunc(d.Relations, func(a, b RelationChange) int {
-		return cmp.Or(cmp.Compare(b.SinceFork, a.SinceFork), cmp.Compare(b.SinceRedo, a.SinceRedo))
-	})
-}
-
-func nameOf(names Names, rel pg.RelFileLocator) *RelationName {
-	if names == nil {
-		return nil
-	}
-	if name, known := names(rel); known {
-		return &name
-	}
-	return nil
-}
-
 // cost takes the cost from the compared files, or counts the blocks of main
 // forks by both rules.
 func (d *Divergence) cost(in DivergenceInput) {
@@ -211,6 +178,9 @@ func (d *Divergence) cost(in DivergenceInput) {
 		return
 	}
 	d.Rewind.Needed = d.Verdict == VerdictDiverged
+	if c := in.Checkpoint; c != nil {
+		d.Rewind.Replay = pg.Span{From: c.Redo, To: max(in.Fork.LSN, d.Source.End.LSN, d.Source.Reached)}.Len()
+	}
 	for _, r := range d.Relations {
 		if r.Fork == pg.MainFork && r.Rel != 0 {
 			d.Rewind.PgRewind.Blocks += r.SinceRedo
@@ -224,31 +194,4 @@ func (d *Divergence) cost(in DivergenceInput) {
 		cost.RelationData = cost.Blocks * uint64(in.Cluster.BlockSize)
 		cost.Total = cost.RelationData
 	}
-}
-
-// events lists what the target did to files since the fork.
-func events(log *Log, names Names) []Event {
-	list := []Event{}
-	for _, e := range log.Events {
-		out := Event{Kind: e.Kind, LSN: e.LSN, XID: e.XID}
-		switch e.Kind {
-		case blockmap.RelationCreated, blockmap.RelationTruncated, blockmap.RelationDropped:
-			out.Relation, out.Name = &e.Rel, nameOf(names, e.Rel)
-			if e.Kind == blockmap.RelationTruncated {
-				out.Blocks = &e.Limit
-			}
-		case blockmap.DatabaseCreated, blockmap.DatabaseDropped:
-			out.Detail = fmt.Sprintf("database %d in tablespace %d", e.DB, e.Spc)
-		case blockmap.TablespaceCreated, blockmap.TablespaceDropped:
-			out.Detail = fmt.Sprintf("tablespace %d %s", e.Spc, e.Path)
-		case blockmap.FullPageWritesChange:
-			out.Detail = fmt.Sprintf("full_page_writes = %t", e.On)
-		case blockmap.RestorePoint:
-			out.Detail = e.Name
-		case blockmap.EndOfRecovery:
-			out.Detail = fmt.Sprintf("from timeline %d to %d", e.PrevTimeline, e.Timeline)
-		}
-		list = append(list, out)
-	}
-	return list
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -46,36 +47,54 @@ func exampleInput() DivergenceInput {
 			FullPageWrites: true},
 		Before: &Log{
 			Span: pg.Span{From: redo, To: fork}, Touched: before, Records: 9,
-			Snapshots: []blockmap.Snapshot{{LSN: redo, Next: 735, XIDs: []pg.XID{731}}},
-			XIDs:      []blockmap.XIDActivity{{XID: 733, First: 0x2000100, Records: 2, Bytes: 300}, {XID: 734, First: 0x2000300, Records: 1, Bytes: 80}},
-			Xacts:     []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x2000400, XID: 734, Time: at(1)}},
+			Ledger: ledgerOf(blockmap.Segment{
+				Snapshots: []blockmap.Snapshot{{LSN: redo, Next: 735, XIDs: []pg.XID{731}}},
+				XIDs:      []blockmap.XIDActivity{{XID: 733, First: 0x2000100, Records: 2, Bytes: 300}, {XID: 734, First: 0x2000300, Records: 1, Bytes: 80}},
+				Xacts:     []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x2000400, XID: 734, Time: at(1)}},
+			}),
+			Coverage: []Covered{{Span: pg.Span{From: redo, To: fork}, Evidence: "index"}},
 		},
 		After: &Log{
 			Span: pg.Span{From: fork, To: end}, Touched: after, Records: 12,
 			Activity: map[pg.RelFork]blockmap.Activity{heapFork: {Records: 4, Inserts: 2, HotUpdates: 1, Images: 1, ImageBytes: 400, WALBytes: 900}},
-			XIDs: []blockmap.XIDActivity{{XID: 733, First: 0x3000080, Records: 1, Bytes: 100},
-				{XID: 736, First: 0x3000200, Records: 3, Bytes: 500}, {XID: 737, First: 0x3000300, Records: 1, Bytes: 60}},
-			Xacts: []blockmap.Xact{
-				{Kind: blockmap.Commit, LSN: 0x3001000, XID: 736, DB: 5, Time: at(10), Subxacts: []pg.XID{737}},
-				{Kind: blockmap.Abort, LSN: 0x3001100, XID: 738, Time: at(11)},
-				{Kind: blockmap.Prepare, LSN: 0x3001200, XID: 739, Time: at(12), GID: "transfer-17"},
-				{Kind: blockmap.Commit, LSN: 0x3001300, XID: 733, Time: at(9)},
-			},
-			Events: []blockmap.Event{{Kind: blockmap.RelationCreated, LSN: 0x3000400, XID: 736, Rel: newFork.RelFileLocator, Forks: 1}},
-			End:    EndOfWAL{LSN: end, Reason: "clean-end", Natural: true},
+			Ledger: ledgerOf(blockmap.Segment{
+				XIDs: []blockmap.XIDActivity{{XID: 733, First: 0x3000080, Records: 1, Bytes: 100},
+					{XID: 736, First: 0x3000200, Records: 3, Bytes: 500}, {XID: 737, First: 0x3000300, Records: 1, Bytes: 60}},
+				Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3001000, End: 0x3001030, XID: 736, DB: 5, Time: at(10), Subxacts: []pg.XID{737}}},
+			}, blockmap.Segment{Xacts: []blockmap.Xact{
+				{Kind: blockmap.Abort, LSN: 0x3001100, End: 0x3001130, XID: 738, Time: at(11)},
+				{Kind: blockmap.Prepare, LSN: 0x3001200, End: 0x3001230, XID: 739, Time: at(12), GID: "transfer-17"},
+				{Kind: blockmap.Commit, LSN: 0x3001300, End: 0x3001330, XID: 733, Time: at(9)},
+			}}),
+			Coverage: []Covered{{Span: pg.Span{From: fork, To: end}, Evidence: "wal"}},
+			Events:   []blockmap.Event{{Kind: blockmap.RelationCreated, LSN: 0x3000400, XID: 736, Rel: newFork.RelFileLocator, Forks: 1}},
+			End:      EndOfWAL{LSN: end, Reason: "clean-end", Natural: true},
 		},
 		SourceAfter: &Log{
 			Span: pg.Span{From: fork, To: 0x3000178}, Touched: source, Records: 5,
-			Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3000140, XID: 736, Time: at(20)}},
-			End:   EndOfWAL{LSN: 0x3000178, Reason: "clean-end", Natural: true},
+			Ledger: ledgerOf(blockmap.Segment{Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3000140, XID: 736, Time: at(20)}}}),
+			End:    EndOfWAL{LSN: 0x3000178, Reason: "clean-end", Natural: true},
 		},
-		Names: func(rel pg.RelFileLocator) (RelationName, bool) {
-			if rel != heapFork.RelFileLocator {
-				return RelationName{}, false
-			}
-			return RelationName{QualifiedName: pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, Kind: "table"}, true
-		},
+		Names: exampleNames{},
+		Sizes: map[pg.RelFork]int64{heapFork: 65536},
 	}
+}
+
+func ledgerOf(segments ...blockmap.Segment) *Ledger {
+	l := &Ledger{}
+	for i := range segments {
+		l.Add(&segments[i])
+	}
+	return l
+}
+
+type exampleNames struct{ noNames }
+
+func (exampleNames) Relation(rel pg.RelFileLocator) (RelationName, bool) {
+	if rel != heapFork.RelFileLocator {
+		return RelationName{}, false
+	}
+	return RelationName{QualifiedName: pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, Kind: "table"}, true
 }
 
 func TestDivergeCountsWhatOnlyTheTargetHas(t *testing.T) {
@@ -98,7 +117,7 @@ func TestDivergeCountsWhatOnlyTheTargetHas(t *testing.T) {
 	if diff := cmp.Diff(wantOpen, tx.Open); diff != "" {
 		t.Errorf("open at the fork (-want +got):\n%s", diff)
 	}
-	if c := tx.Committed[0]; c.Records != 4 || c.WALBytes != 560 {
+	if c := slices.Collect(tx.Committed.All())[0]; c.Records != 4 || c.WALBytes != 560 {
 		t.Errorf("work of a commit with a subtransaction: %d records, %d bytes; want 4, 560", c.Records, c.WALBytes)
 	}
 }

@@ -23,8 +23,11 @@ type Divergence struct {
 	Transactions Transactions      `json:"transactions"`           // of the target
 	Blocks       BlockTotals       `json:"blocks"`
 	Relations    []RelationChange  `json:"relations"`
+	SourceSide   []SourceChange    `json:"source_relations"` // what the source changed since the fork
+	Definitions  []Definitions     `json:"definitions"`
 	Events       []Event           `json:"events"` // files made, cut and removed on the target
 	Rewind       RewindCost        `json:"rewind"`
+	Coverage     []Covered         `json:"coverage"` // what the answer rests on
 	Findings     Findings          `json:"findings"`
 	Charts       Charts            `json:"-"` // for [Divergence.Page]
 }
@@ -82,6 +85,21 @@ type Fork struct {
 	Timeline pg.TimelineID `json:"timeline"`        // the last they share
 	Target   pg.TimelineID `json:"target_timeline"` // on which each went on
 	Source   pg.TimelineID `json:"source_timeline"`
+	Earlier  []Ancestor    `json:"ancestors,omitempty"` // timelines before the last they share, the oldest first
+}
+
+// Ancestor is a timeline that both sides left together.
+type Ancestor struct {
+	Timeline pg.TimelineID `json:"timeline"`
+	End      pg.LSN        `json:"end"`
+}
+
+// Covered is a part of one side's log and what tells about it.
+type Covered struct {
+	Side string `json:"side"` // target or source
+	pg.Span
+	Evidence string `json:"evidence"`         // wal (read now), index (the catalog), none
+	Reason   string `json:"reason,omitempty"` // why there is none
 }
 
 // CommonCheckpoint is the last checkpoint before the fork: replay after a
@@ -118,6 +136,8 @@ type RelationName struct {
 type RelationChange struct {
 	pg.RelFork
 	Name      *RelationName   `json:"name,omitempty"`
+	Size      *int64          `json:"size_bytes,omitempty"` // of its files on the target; left out where no directory was asked
+	Changes   []Change        `json:"changes,omitempty"`    // since the fork; of the main fork
 	SinceRedo uint64          `json:"blocks_since_redo"`
 	SinceFork uint64          `json:"blocks_since_fork"`
 	Restored  uint64          `json:"blocks_restored_by_replay"` // of those touched only before the fork
@@ -125,6 +145,42 @@ type RelationChange struct {
 	Both      uint64          `json:"blocks_both"`
 	CutTo     *pg.BlockNumber `json:"cut_to,omitempty"` // lowest length since the fork; 0 if made or dropped
 	Activity  Activity        `json:"activity"`         // since the fork
+}
+
+// Change is something that happened to a relation as a whole.
+type Change string
+
+const (
+	ChangeCreated   Change = "created"
+	ChangeDropped   Change = "dropped"
+	ChangeTruncated Change = "truncated" // its files were cut
+	// ChangeReplaced: the relation got new files, as TRUNCATE, VACUUM FULL,
+	// CLUSTER, REINDEX and ALTER TABLE do. ChangeOutdated: these are the old ones.
+	ChangeReplaced Change = "rewritten"
+	ChangeOutdated Change = "old-files"
+	ChangeAdvanced Change = "advanced" // a sequence
+	ChangeDatabase Change = "database" // made or dropped with its database
+)
+
+// SourceChange is what happened to one fork of a relation on the source since
+// the fork.
+type SourceChange struct {
+	pg.RelFork
+	Name     *RelationName   `json:"name,omitempty"`
+	Blocks   uint64          `json:"blocks"`
+	CutTo    *pg.BlockNumber `json:"cut_to,omitempty"`
+	Activity Activity        `json:"activity"`
+}
+
+// Definitions counts the rows of a catalog that the target changed since the
+// fork: DDL as the log shows it, rolled back or not.
+type Definitions struct {
+	Database string `json:"database,omitempty"` // empty for what all share
+	Catalog  string `json:"catalog"`            // such as pg_proc
+	Of       string `json:"of"`                 // what it describes, such as functions
+	Inserts  int64  `json:"inserts"`
+	Updates  int64  `json:"updates"`
+	Deletes  int64  `json:"deletes"`
 }
 
 // Activity counts what records did.
@@ -150,14 +206,17 @@ type Event struct {
 	Detail   string             `json:"detail,omitempty"`
 }
 
-// RewindCost is what a rewind would copy from the source. Exact holds where
-// both data directories were compared; otherwise only the blocks that records
-// name are counted, and neither whole files nor WAL.
+// RewindCost is what a rewind would do. Exact holds where both data directories
+// were compared; otherwise only the blocks that records name are counted, and
+// neither whole files nor WAL.
 type RewindCost struct {
-	Needed    bool     `json:"needed"`
-	Exact     bool     `json:"exact"`
-	Forkpoint CopyCost `json:"forkpoint"` // forkpoint's rule
-	PgRewind  CopyCost `json:"pg_rewind"` // every block touched since redo
+	Needed    bool      `json:"needed"`
+	Exact     bool      `json:"exact"`
+	Forkpoint CopyCost  `json:"forkpoint"`          // forkpoint's rule
+	PgRewind  CopyCost  `json:"pg_rewind"`          // every block touched since redo
+	Replay    uint64    `json:"replay_bytes"`       // of WAL, from the redo point to the source's end
+	Estimate  *Estimate `json:"estimate,omitempty"` // by forkpoint's rule; only where it is exact
+	Files     *FileFate `json:"files,omitempty"`    // the same
 }
 
 // CopyCost is the cost by one rule.
@@ -167,4 +226,21 @@ type CopyCost struct {
 	WAL          uint64 `json:"wal_bytes,omitempty"`
 	Other        uint64 `json:"other_bytes,omitempty"`
 	Total        uint64 `json:"total_bytes"`
+}
+
+// Estimate is how long a rewind and the replay after it would take, seconds.
+type Estimate struct {
+	Copy   float64 `json:"copy_seconds"`
+	Replay float64 `json:"replay_seconds"`
+	Basis  string  `json:"basis"`
+}
+
+// FileFate is what would become of the target's files.
+type FileFate struct {
+	Created     int      `json:"created"`
+	Removed     int      `json:"removed"` // set aside as evidence
+	SetAside    uint64   `json:"set_aside_bytes"`
+	Kept        []string `json:"kept"`        // of the target, though the source has others
+	Overwritten []string `json:"overwritten"` // settings and the like that become the source's
+	LostSlots   []string `json:"lost_slots"`  // replication slots
 }

@@ -2,10 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-
-	"forkpoint/walinspect/pg"
 )
 
 // How many rows the tables of a page have; JSON has all.
@@ -38,22 +34,22 @@ func (d *Divergence) Page() Document {
 	}
 	doc.Sections = append(doc.Sections, Section{"Relations changed on the target", []Part{d.relationPageTable()}},
 		Section{"Commits only on the target", []Part{d.commitTable(maxPageRows)}})
+	if d.Transactions.Aborts > 0 {
+		doc.Sections = append(doc.Sections, Section{"Rolled back on the target", []Part{d.abortTable(maxPageRows)}})
+	}
 	if len(d.Transactions.Open)+len(d.Transactions.Prepared) > 0 {
 		doc.Sections = append(doc.Sections, Section{"Transactions open at the fork or in doubt", []Part{d.openTable()}})
 	}
-	if len(d.Events) > 0 {
-		doc.Sections = append(doc.Sections, Section{"Files made, cut and removed on the target", []Part{d.eventTable(maxPageRows)}})
-	}
+	doc.Sections = append(doc.Sections, d.restSections(maxPageRows)...)
 	return doc
 }
 
 // relationPageTable has every fork of every relation by itself, with a strip of
 // the blocks.
 func (d *Divergence) relationPageTable() Table {
-	t := Table{Columns: []Column{{"relation", false}, {"kind", false}, {"blocks", true}, {"both", true}, {"since redo", true}, {"by replay", true},
-		{"inserted", true}, {"updated", true}, {"HOT", true}, {"deleted", true}, {"WAL", true}, {"touched blocks, first to last", false}, {"note", false}},
+	t := Table{Columns: []Column{{"relation", false}, {"kind", false}, {"size", true}, {"blocks", true}, {"both", true}, {"since redo", true}, {"by replay", true},
+		{"inserted", true}, {"updated", true}, {"HOT", true}, {"deleted", true}, {"images", true}, {"WAL", true}, {"touched blocks, first to last", false}, {"note", false}},
 		Empty: "None was changed."}
-	notes := d.fileNotes()
 	for i, r := range d.Relations {
 		if i == maxPageRelations {
 			t.Note = fmt.Sprintf("The first %d of %d; --format json has all. ", maxPageRelations, len(d.Relations))
@@ -67,32 +63,14 @@ func (d *Divergence) relationPageTable() Table {
 		if s, drawn := d.Charts.Strips[r.RelFork]; drawn {
 			strip = s
 		}
-		note := ""
-		if r.CutTo != nil {
-			note = strings.Join(notes[r.RelFileLocator], ", ")
+		var size any
+		if r.Size != nil {
+			size = Bytes(*r.Size)
 		}
 		a := r.Activity
-		t.Rows = append(t.Rows, []any{relationName(r.Name, r.RelFork), kind, Count(r.SinceFork), Count(r.Both), Count(r.SinceRedo), Count(r.Restored),
-			Count(a.Inserts), Count(a.Updates), Count(a.HotUpdates), Count(a.Deletes), Bytes(a.WALBytes), strip, note})
+		t.Rows = append(t.Rows, []any{relationName(r.Name, r.RelFork), kind, size, Count(r.SinceFork), Count(r.Both), Count(r.SinceRedo), Count(r.Restored),
+			Count(a.Inserts), Count(a.Updates), Count(a.HotUpdates), Count(a.Deletes), Count(a.Images), Bytes(a.WALBytes), strip, d.changeNotes(r)})
 	}
 	t.Note += "Blocks touched since the fork, those of them that the source touched as well, blocks touched since the redo point, and those that replay restores and a rewind leaves alone. Rows by the log, aborted ones included. In a strip the darker a part, the more of its blocks were touched; a mark below says that the source touched some of the same blocks."
 	return t
-}
-
-// fileNotes says what became of each relation's files.
-func (d *Divergence) fileNotes() map[pg.RelFileLocator][]string {
-	notes := map[pg.RelFileLocator][]string{}
-	for _, e := range d.Events {
-		if e.Relation == nil {
-			continue
-		}
-		note := strings.TrimPrefix(string(e.Kind), "relation-")
-		if e.Blocks != nil {
-			note = fmt.Sprintf("cut to %d", *e.Blocks)
-		}
-		if list := notes[*e.Relation]; !slices.Contains(list, note) {
-			notes[*e.Relation] = append(list, note)
-		}
-	}
-	return notes
 }

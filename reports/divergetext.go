@@ -3,7 +3,6 @@ package reports
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"forkpoint/walinspect/pg"
@@ -28,16 +27,28 @@ func (d *Divergence) Document() Document {
 	if d.Verdict != VerdictDiverged {
 		return doc
 	}
-	doc.Sections = append(doc.Sections,
-		Section{"Commits only on the target", []Part{d.commitTable(maxRows)}},
-		Section{"Relations changed on the target", []Part{d.relationTable()}})
+	doc.Sections = append(doc.Sections, Section{"Commits only on the target", []Part{d.commitTable(maxRows)}})
 	if len(d.Transactions.Open)+len(d.Transactions.Prepared) > 0 {
 		doc.Sections = append(doc.Sections, Section{"Transactions open at the fork or in doubt", []Part{d.openTable()}})
 	}
-	if len(d.Events) > 0 {
-		doc.Sections = append(doc.Sections, Section{"Files made, cut and removed on the target", []Part{d.eventTable(maxRows)}})
-	}
+	doc.Sections = append(doc.Sections, Section{"Relations changed on the target", []Part{d.relationTable()}})
+	doc.Sections = append(doc.Sections, d.restSections(maxRows)...)
 	return doc
+}
+
+// restSections are what both forms of the report end with.
+func (d *Divergence) restSections(maxRows int) []Section {
+	var list []Section
+	if len(d.Definitions) > 0 {
+		list = append(list, Section{"Definitions changed on the target", []Part{d.definitionTable(maxRows)}})
+	}
+	if len(d.Events) > 0 {
+		list = append(list, Section{"Files made, cut and removed on the target", []Part{d.eventTable(maxRows)}})
+	}
+	if d.Source.Known {
+		list = append(list, Section{"Relations changed on the source", []Part{d.sourceTable(maxRows)}})
+	}
+	return append(list, Section{"What this rests on", []Part{d.coverageTable()}})
 }
 
 // summary answers in one or two sentences.
@@ -76,9 +87,8 @@ func (d *Divergence) facts() Facts {
 		return append(facts,
 			Fact{"target has reached", d.Target.Reached, ""}, Fact{"source has reached", d.Source.Reached, ""})
 	}
-	facts = append(facts, Facts{
-		{"fork point", d.Fork.LSN, fmt.Sprintf("end of timeline %d in common; the source went on as %d, the target as %d", d.Fork.Timeline, d.Fork.Source, d.Fork.Target)},
-	}...)
+	facts = append(facts, Fact{"fork point", d.Fork.LSN,
+		fmt.Sprintf("end of timeline %d in common; target on %d, source on %d", d.Fork.Timeline, d.Fork.Target, d.Fork.Source)})
 	if c := d.Checkpoint; c != nil {
 		facts = append(facts, Fact{"last common checkpoint", c.LSN, fmt.Sprintf("redo %s, timeline %d, %s", c.Redo, c.Timeline, stamp(c.Time))})
 	} else {
@@ -93,11 +103,31 @@ func (d *Divergence) facts() Facts {
 	if d.Verdict == VerdictBehind {
 		return facts
 	}
-	return append(facts,
+	facts = append(facts,
 		Fact{"WAL past the fork", Bytes(d.Target.WALBytes), fmt.Sprintf("%d records", d.Target.Records)},
 		Fact{"transactions since the fork", fmt.Sprintf("%d committed, %d aborted, %d in doubt", t.Commits, t.Aborts, len(t.Prepared)),
 			fmt.Sprintf("%d open at the fork", len(t.Open))},
-		Fact{"blocks touched", Count(d.Blocks.SinceFork), fmt.Sprintf("since the fork; %d since redo", d.Blocks.SinceRedo)})
+		Fact{"blocks touched", Count(d.Blocks.SinceFork), fmt.Sprintf("since the fork; %d since redo; %d by the source as well", d.Blocks.SinceRedo, d.Blocks.Both)})
+	if o := d.largeObjects(); o != "" {
+		facts = append(facts, Fact{"large objects", o, ""})
+	}
+	return facts
+}
+
+// largeObjects says how many pages of large objects were written.
+func (d *Divergence) largeObjects() string {
+	var a Activity
+	for _, r := range d.Relations {
+		if r.Name != nil && r.Name.Schema == "pg_catalog" && r.Name.Relation == "pg_largeobject" && r.Fork == pg.MainFork {
+			a.Inserts += r.Activity.Inserts
+			a.Updates += r.Activity.Updates + r.Activity.HotUpdates
+			a.Deletes += r.Activity.Deletes
+		}
+	}
+	if a == (Activity{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d pages written, %d changed, %d removed", a.Inserts, a.Updates, a.Deletes)
 }
 
 func pathOr(path string) string {
@@ -114,60 +144,6 @@ func withState(state string) string {
 	return ", " + state
 }
 
-func (d *Divergence) rewindSection() Section {
-	s := Section{Title: "A rewind would copy"}
-	if !d.Rewind.Needed {
-		s.Title = "Rewind"
-		s.Parts = []Part{Text("None is needed.")}
-		return s
-	}
-	table := Table{Columns: []Column{{"rule", false}, {"blocks", true}, {"relation data", true}}}
-	if d.Rewind.Exact {
-		table.Columns = append(table.Columns, Column{"WAL", true}, Column{"other files", true}, Column{"in all", true})
-	}
-	for _, rule := range []struct {
-		name string
-		cost CopyCost
-	}{{"forkpoint", d.Rewind.Forkpoint}, {"pg_rewind", d.Rewind.PgRewind}} {
-		row := []any{rule.name, Count(rule.cost.Blocks), Bytes(rule.cost.RelationData)}
-		if d.Rewind.Exact {
-			row = append(row, Bytes(rule.cost.WAL), Bytes(rule.cost.Other), Bytes(rule.cost.Total))
-		}
-		table.Rows = append(table.Rows, row)
-	}
-	table.Note = "forkpoint leaves blocks to replay that the WAL before the fork restores."
-	if !d.Rewind.Exact {
-		table.Note += " Only blocks that records name are counted; relations that were made or cut, files that are not relations, and WAL come on top."
-	}
-	s.Parts = []Part{table}
-	return s
-}
-
-// commitTable has the last commits, at most maxRows of them.
-func (d *Divergence) commitTable(maxRows int) Table {
-	t := Table{Columns: []Column{{"xid", true}, {"committed at", false}, {"LSN", true}, {"subxacts", true}, {"records", true}, {"WAL", true}, {"note", false}},
-		Empty: "There are none."}
-	shown := d.Transactions.Committed
-	if n := len(shown); n > maxRows {
-		shown = shown[n-maxRows:]
-		t.Note = fmt.Sprintf("The last %d of %d; --format json has all.", maxRows, n)
-	}
-	for _, x := range shown {
-		var notes []string
-		if x.GID != "" {
-			notes = append(notes, fmt.Sprintf("prepared as %q", x.GID))
-		}
-		if x.Origin != 0 {
-			notes = append(notes, fmt.Sprintf("from replication origin %d at %s", x.Origin, x.OriginLSN))
-		}
-		if x.Before {
-			notes = append(notes, "began before the fork")
-		}
-		t.Rows = append(t.Rows, []any{x.XID, x.Time, x.LSN, Count(len(x.Subxacts)), Count(x.Records), Bytes(x.WALBytes), strings.Join(notes, ", ")})
-	}
-	return t
-}
-
 func (d *Divergence) openTable() Table {
 	t := Table{Columns: []Column{{"xid", true}, {"on the target", false}, {"LSN", true}, {"name", false}}}
 	for _, x := range d.Transactions.Open {
@@ -181,27 +157,6 @@ func (d *Divergence) openTable() Table {
 		if !slices.ContainsFunc(d.Transactions.Open, func(o OpenAtFork) bool { return o.XID == x.XID }) {
 			t.Rows = append(t.Rows, []any{x.XID, "prepared, in doubt", x.LSN, x.GID})
 		}
-	}
-	return t
-}
-
-// eventTable has the first events, at most maxRows of them.
-func (d *Divergence) eventTable(maxRows int) Table {
-	t := Table{Columns: []Column{{"LSN", true}, {"xid", true}, {"what", false}, {"of", false}}}
-	shown := d.Events
-	if n := len(shown); n > maxRows {
-		shown = shown[:maxRows]
-		t.Note = fmt.Sprintf("The first %d of %d; --format json has all.", maxRows, n)
-	}
-	for _, e := range shown {
-		of := e.Detail
-		if e.Relation != nil {
-			of = relationName(e.Name, pg.RelFork{RelFileLocator: *e.Relation})
-		}
-		if e.Blocks != nil {
-			of += fmt.Sprintf(" to %d blocks", *e.Blocks)
-		}
-		t.Rows = append(t.Rows, []any{e.LSN, e.XID, string(e.Kind), of})
 	}
 	return t
 }

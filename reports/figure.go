@@ -20,7 +20,7 @@ type Page interface {
 // BranchFigure draws where two branches left their common history.
 type BranchFigure struct {
 	Common     pg.TimelineID
-	Earlier    []pg.TimelineID // timelines before the common one, oldest first
+	Earlier    []Ancestor // timelines before the common one, oldest first
 	Fork       pg.LSN
 	Checkpoint pg.LSN // 0 where unknown
 	Redo       pg.LSN

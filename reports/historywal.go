@@ -169,13 +169,6 @@ func descends(tree *timeline.Tree, tli, ancestor pg.TimelineID) bool {
 	return known && through
 }
 
-func shortList(names []string) string {
-	if len(names) > 4 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
-	}
-	return strings.Join(names, ", ")
-}
-
 func (c *HistoryCheck) checkTwin(place HistoryPlace, twin Twin) {
 	r := twin.Comparison
 	if !r.Differs {

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"strings"
@@ -41,10 +40,7 @@ func TestJSONExamples(t *testing.T) {
 func checkExample(t *testing.T, doc, schema string, report Report) string {
 	t.Helper()
 	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(report); err != nil {
+	if err := WriteJSON(&out, report); err != nil {
 		t.Fatal(err)
 	}
 	_, section, found := strings.Cut(doc, "## "+schema+"\n")

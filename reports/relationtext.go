@@ -2,8 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"forkpoint/walinspect/pg"
 )
@@ -22,7 +20,7 @@ func (d *Divergence) relationTable() Table {
 		}
 		a := r.Activity
 		t.Rows = append(t.Rows, []any{r.label, Count(r.SinceFork), Count(r.Both), Count(r.SinceRedo), Count(r.Restored),
-			Count(a.Inserts), Count(a.Updates + a.HotUpdates), Count(a.Deletes), d.fileNote(r.RelationChange)})
+			Count(a.Inserts), Count(a.Updates + a.HotUpdates), Count(a.Deletes), d.changeNotes(r.RelationChange)})
 	}
 	t.Footer = []any{"all", Count(d.Blocks.SinceFork), Count(d.Blocks.Both), Count(d.Blocks.SinceRedo), "", "", "", "", ""}
 	t.Note = "Blocks touched since the fork, those of them that the source touched as well, blocks touched since the redo point, and those of them that replay restores and a rewind leaves alone. Rows since the fork by the log, aborted ones included."
@@ -79,37 +77,18 @@ func (d *Divergence) foldCatalogs() []relationRow {
 	return rows
 }
 
-// fileNote says what became of a relation's files.
-func (d *Divergence) fileNote(r RelationChange) string {
-	if r.CutTo == nil {
-		return ""
-	}
-	var notes []string
-	for _, e := range d.Events {
-		if e.Relation == nil || *e.Relation != r.RelFileLocator {
-			continue
-		}
-		note := strings.TrimPrefix(string(e.Kind), "relation-")
-		if e.Blocks != nil {
-			note = fmt.Sprintf("cut to %d", *e.Blocks)
-		}
-		if !slices.Contains(notes, note) {
-			notes = append(notes, note)
-		}
-	}
-	if len(notes) == 0 {
-		return "database made or dropped"
-	}
-	return strings.Join(notes, ", ")
-}
-
 // relationName is what people call a relation, its locator where nobody knows.
 func relationName(name *RelationName, rf pg.RelFork) string {
 	switch {
 	case rf.Rel == 0:
+		if name != nil && name.Database != "" {
+			return fmt.Sprintf("database %s in tablespace %d", name.Database, rf.Spc)
+		}
 		return fmt.Sprintf("database %d in tablespace %d", rf.DB, rf.Spc)
-	case name == nil || name.Relation == "":
+	case name == nil:
 		return rf.String()
+	case name.Relation == "":
+		return name.Database + ": " + rf.String()
 	}
 	s := qualified(name.QualifiedName)
 	if name.Database != "" {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"forkpoint/walinspect/pg"
 )
@@ -89,4 +90,13 @@ func (f Findings) sort() {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Timeline, b.Timeline),
 			cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.LSN, b.LSN))
 	})
+}
+
+// shortList names the first of a list.
+func shortList(names []string) string {
+	const shown = 4
+	if len(names) > shown {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown-1], ", "), len(names)-shown+1)
+	}
+	return strings.Join(names, ", ")
 }

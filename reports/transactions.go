@@ -2,8 +2,10 @@ package reports
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"forkpoint/blockmap"
@@ -13,15 +15,18 @@ import (
 // Transactions are those of the target that the source does not have, or does
 // not have to the end.
 type Transactions struct {
-	Commits   int           `json:"commits"`
-	Aborts    int           `json:"aborts"`
-	Subxacts  int           `json:"subtransactions"` // committed with the commits
-	First     time.Time     `json:"first_commit,omitzero"`
-	Last      time.Time     `json:"last_commit,omitzero"`
-	Committed []Transaction `json:"committed"`
-	Aborted   []Transaction `json:"aborted"`
-	Prepared  []Transaction `json:"prepared"`     // in doubt at the end of the target's log
-	Open      []OpenAtFork  `json:"open_at_fork"` // in progress where the branches part
+	Commits   int                 `json:"commits"`
+	Aborts    int                 `json:"aborts"`          // a subtransaction that was rolled back alone counts as one
+	Subxacts  int                 `json:"subtransactions"` // committed with the commits
+	First     time.Time           `json:"first_commit,omitzero"`
+	Last      time.Time           `json:"last_commit,omitzero"`
+	Seconds   float64             `json:"span_seconds,omitempty"` // from the first to the last commit
+	Committed Stream[Transaction] `json:"committed"`
+	Aborted   Stream[Transaction] `json:"aborted"`
+	Prepared  []Transaction       `json:"prepared"`     // in doubt at the end of the target's log
+	Open      []OpenAtFork        `json:"open_at_fork"` // in progress where the branches part
+
+	lastCommits, lastAborts []Transaction // the last of each, for tables
 }
 
 // Transaction is one that ended, or was prepared, on the target after the fork.
@@ -30,6 +35,7 @@ type Transaction struct {
 	Kind      blockmap.XactKind `json:"kind"`
 	LSN       pg.LSN            `json:"lsn"` // of the record that ended or prepared it
 	Time      time.Time         `json:"time"`
+	Parent    pg.XID            `json:"subtransaction_of,omitempty"` // of one that was rolled back alone, where the log says so
 	Database  pg.OID            `json:"database,omitempty"`
 	Subxacts  []pg.XID          `json:"subtransactions,omitempty"`
 	GID       string            `json:"gid,omitempty"`
@@ -53,144 +59,201 @@ type OpenAtFork struct {
 // gatherTransactions sorts out the transactions of the target. before is the
 // log from the redo point to the fork, after the one from the fork on.
 func gatherTransactions(before, after *Log) Transactions {
-	t := Transactions{Committed: []Transaction{}, Aborted: []Transaction{}, Prepared: []Transaction{}, Open: []OpenAtFork{}}
-	open := openAtFork(before, after)
-	work := workOf(after)
-	prepared := map[pg.XID]Transaction{}
-	for _, x := range append(preparedBefore(before), after.Xacts...) {
-		entry := Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB, Subxacts: x.Subxacts,
-			GID: x.GID, Origin: x.Origin, OriginLSN: x.OriginLSN, Before: open[x.XID] || x.LSN < after.Span.From}
-		for _, xid := range append([]pg.XID{x.XID}, x.Subxacts...) {
-			entry.Records += work[xid].Records
-			entry.WALBytes += work[xid].Bytes
+	t := Transactions{Open: []OpenAtFork{}}
+	across := newAcrossFork(before.ledger())
+	outcomes := map[pg.XID]OpenAtFork{}
+	r := replay{across: across, from: after.Span.From, ledger: after.Ledger}
+	r.run(func(x *Transaction) bool {
+		if x.Before {
+			outcomes[x.XID] = OpenAtFork{XID: x.XID, Outcome: x.Kind.String(), LSN: x.LSN, GID: x.GID}
 		}
-		if entry.GID == "" {
-			entry.GID = prepared[x.XID].GID // said by the record that prepared it alone
+		if x.Kind.Commits() {
+			t.addCommit(x)
+			t.lastCommits = keepLast(t.lastCommits, x)
+		} else {
+			t.Aborts++
+			t.lastAborts = keepLast(t.lastAborts, x)
 		}
-		switch {
-		case x.Kind == blockmap.Prepare:
-			prepared[x.XID] = entry
-		case x.Kind.Commits():
-			delete(prepared, x.XID)
-			t.addCommit(entry)
-		default:
-			delete(prepared, x.XID)
-			t.Aborted = append(t.Aborted, entry)
+		return true
+	})
+	t.Committed, t.Aborted = r.stream(blockmap.XactKind.Commits), r.stream(func(k blockmap.XactKind) bool { return !k.Commits() })
+	t.lastCommits, t.lastAborts = lastOf(t.lastCommits), lastOf(t.lastAborts)
+	if t.Commits > 0 {
+		t.Seconds = t.Last.Sub(t.First).Seconds()
+	}
+	t.Prepared = sortedBy(r.prepared, func(x Transaction) pg.LSN { return x.LSN })
+	for xid := range r.across.open {
+		o, ended := outcomes[xid]
+		if x, is := r.prepared[xid]; is {
+			o = OpenAtFork{XID: xid, Outcome: blockmap.Prepare.String(), LSN: x.LSN, GID: x.GID}
+		} else if !ended {
+			o = OpenAtFork{XID: xid, Outcome: "unfinished"}
+		}
+		outcomes[xid] = o
+	}
+	for xid := range outcomes {
+		if !r.across.open[xid] { // prepared before, and so not counted as in progress
+			delete(outcomes, xid)
 		}
 	}
-	t.Commits, t.Aborts = len(t.Committed), len(t.Aborted)
-	t.Prepared = slices.SortedFunc(maps.Values(prepared), func(a, b Transaction) int { return cmp.Compare(a.LSN, b.LSN) })
-	t.listOpen(open, prepared)
+	t.Open = sortedBy(outcomes, func(o OpenAtFork) pg.XID { return o.XID })
 	return t
 }
 
-func (t *Transactions) addCommit(x Transaction) {
-	t.Committed = append(t.Committed, x)
+func (t *Transactions) addCommit(x *Transaction) {
+	t.Commits++
 	t.Subxacts += len(x.Subxacts)
 	// Commit records are not in the order of their times.
 	if t.First.IsZero() || x.Time.Before(t.First) {
 		t.First = x.Time
 	}
-	if x.Time.After(t.Last) {
-		t.Last = x.Time
-	}
+	t.Last = later(t.Last, x.Time)
 }
 
-// preparedBefore lists transactions prepared before the fork and not finished
-// there.
-func preparedBefore(before *Log) []blockmap.Xact {
-	if before == nil {
-		return nil
+// keepLast puts x on a list that is cut now and then, lastOf in the end, to as
+// many as the longest table shows.
+func keepLast(list []Transaction, x *Transaction) []Transaction {
+	if len(list) == 2*maxPageRows {
+		list = append(list[:0], list[maxPageRows:]...)
 	}
-	last := map[pg.XID]blockmap.Xact{}
-	for _, x := range before.Xacts {
-		if delete(last, x.XID); x.Kind == blockmap.Prepare {
-			last[x.XID] = x
+	return append(list, *x)
+}
+
+func lastOf(list []Transaction) []Transaction { return list[max(0, len(list)-maxPageRows):] }
+
+func sortedBy[K comparable, T any, O cmp.Ordered](m map[K]T, by func(T) O) []T {
+	list := slices.SortedFunc(maps.Values(m), func(a, b T) int { return cmp.Compare(by(a), by(b)) })
+	if list == nil {
+		list = []T{}
+	}
+	return list
+}
+
+// replay goes through the log since the fork and puts together what each
+// transaction did. It can be run again.
+type replay struct {
+	across acrossFork
+	from   pg.LSN
+	ledger *Ledger
+
+	prepared map[pg.XID]Transaction // not finished so far
+	work     map[pg.XID]blockmap.XIDActivity
+	parents  map[pg.XID]pg.XID
+}
+
+// run hands out every transaction that ended, in the order of the log.
+func (r *replay) run(each func(*Transaction) bool) {
+	r.prepared, r.work, r.parents = map[pg.XID]Transaction{}, map[pg.XID]blockmap.XIDActivity{}, map[pg.XID]pg.XID{}
+	r.across.open = maps.Clone(r.across.open)
+	for i := range r.across.prepared {
+		r.take(&r.across.prepared[i], each)
+	}
+	for s := range r.ledger.segments() {
+		for _, x := range s.XIDs {
+			sum := r.work[x.XID]
+			sum.Records += x.Records
+			sum.Bytes += x.Bytes
+			sum.Top = max(sum.Top, x.Top)
+			r.work[x.XID] = sum
 		}
-	}
-	return slices.SortedFunc(maps.Values(last), func(a, b blockmap.Xact) int { return cmp.Compare(a.LSN, b.LSN) })
-}
-
-// workOf sums up the records that each transaction identifier wrote.
-func workOf(log *Log) map[pg.XID]blockmap.XIDActivity {
-	work := map[pg.XID]blockmap.XIDActivity{}
-	for _, x := range log.XIDs {
-		sum := work[x.XID]
-		sum.Records += x.Records
-		sum.Bytes += x.Bytes
-		work[x.XID] = sum
-	}
-	return work
-}
-
-// openAtFork finds the top-level transactions that had begun before the fork
-// and not ended there: those in the last list that the server wrote, and those
-// with records of their own, less those with an end. One that began before the
-// redo point, wrote nothing since and came after the last list is not seen.
-func openAtFork(before, after *Log) map[pg.XID]bool {
-	open := map[pg.XID]bool{}
-	if before == nil {
-		return open
-	}
-	top := map[pg.XID]pg.XID{}
-	for _, log := range []*Log{before, after} {
-		for _, a := range log.Assignments {
+		for _, a := range s.Assignments {
 			for _, sub := range a.Subs {
-				top[sub] = a.Top
+				r.parents[sub] = a.Top
 			}
 		}
-		for _, x := range log.Xacts {
-			for _, sub := range x.Subxacts {
-				top[sub] = x.XID
-			}
-		}
-		for _, x := range log.XIDs {
-			if x.Top != 0 {
-				top[x.XID] = x.Top
+		r.across.resolve(s)
+		for i := range s.Xacts {
+			if !r.take(&s.Xacts[i], each) {
+				return
 			}
 		}
 	}
-	begin := func(xid pg.XID) {
-		if parent, isSub := top[xid]; isSub {
-			xid = parent
-		}
-		if xid != 0 {
-			open[xid] = true
-		}
-	}
-	if n := len(before.Snapshots); n > 0 {
-		for _, xid := range before.Snapshots[n-1].XIDs {
-			begin(xid)
-		}
-	}
-	for _, x := range before.XIDs {
-		begin(x.XID)
-	}
-	for _, x := range before.Xacts {
-		if x.Kind.Ends() {
-			delete(open, x.XID)
-		}
-	}
-	return open
 }
 
-// listOpen says what became of each transaction that was open at the fork.
-func (t *Transactions) listOpen(open map[pg.XID]bool, prepared map[pg.XID]Transaction) {
-	found := map[pg.XID]OpenAtFork{}
-	for xid := range open {
-		found[xid] = OpenAtFork{XID: xid, Outcome: "unfinished"}
+func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
+	out := Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB, Subxacts: x.Subxacts,
+		GID: x.GID, Origin: x.Origin, OriginLSN: x.OriginLSN, Before: r.across.open[x.XID] || x.LSN < r.from}
+	own := r.work[x.XID]
+	out.Records, out.WALBytes = own.Records, own.Bytes
+	for _, sub := range x.Subxacts {
+		w := r.work[sub]
+		out.Records += w.Records
+		out.WALBytes += w.Bytes
 	}
-	for xid, x := range prepared {
-		if open[xid] {
-			found[xid] = OpenAtFork{XID: xid, Outcome: blockmap.Prepare.String(), LSN: x.LSN, GID: x.GID}
+	if x.Kind == blockmap.Prepare {
+		r.prepared[x.XID] = out
+		return true
+	}
+	if p, was := r.prepared[x.XID]; was {
+		out.Before = out.Before || p.Before
+		if out.GID == "" {
+			out.GID = p.GID // said by the record that prepared it alone
+		}
+		delete(r.prepared, x.XID)
+	}
+	if !x.Kind.Commits() {
+		out.Parent = cmp.Or(own.Top, r.parents[x.XID])
+	}
+	r.forget(x.XID)
+	for _, sub := range x.Subxacts {
+		r.forget(sub)
+	}
+	return each(&out)
+}
+
+// forget drops what is known of a transaction that has ended.
+func (r *replay) forget(xid pg.XID) {
+	delete(r.work, xid)
+	if len(r.parents) > 0 {
+		delete(r.parents, xid)
+	}
+}
+
+// stream yields those that ended in one way, anew each time.
+func (r *replay) stream(wanted func(blockmap.XactKind) bool) Stream[Transaction] {
+	again := replay{across: r.across, from: r.from, ledger: r.ledger}
+	return Stream[Transaction]{all: func(yield func(Transaction) bool) {
+		run := again
+		run.run(func(x *Transaction) bool { return !wanted(x.Kind) || yield(*x) })
+	}}
+}
+
+// appendJSON is what package json makes of it; a test compares the two. A report
+// can have millions.
+func (x *Transaction) appendJSON(b []byte) []byte {
+	number := func(name string, v uint64) {
+		if v != 0 {
+			b = strconv.AppendUint(append(b, name...), v, 10)
 		}
 	}
-	for _, list := range [][]Transaction{t.Committed, t.Aborted} {
-		for _, x := range list {
-			if open[x.XID] {
-				found[x.XID] = OpenAtFork{XID: x.XID, Outcome: x.Kind.String(), LSN: x.LSN, GID: x.GID}
-			}
+	b = strconv.AppendUint(append(b, `{"xid":`...), uint64(x.XID), 10)
+	b = append(append(b, `,"kind":"`...), x.Kind.String()...)
+	b = append(append(append(b, `","lsn":"`...), x.LSN.String()...), `","time":"`...)
+	b = append(x.Time.AppendFormat(b, time.RFC3339Nano), '"')
+	number(`,"subtransaction_of":`, uint64(x.Parent))
+	number(`,"database":`, uint64(x.Database))
+	for i, sub := range x.Subxacts {
+		name := ","
+		if i == 0 {
+			name = `,"subtransactions":[`
 		}
+		b = strconv.AppendUint(append(b, name...), uint64(sub), 10)
 	}
-	t.Open = slices.SortedFunc(maps.Values(found), func(a, b OpenAtFork) int { return cmp.Compare(a.XID, b.XID) })
+	if len(x.Subxacts) > 0 {
+		b = append(b, ']')
+	}
+	if x.GID != "" {
+		gid, _ := json.Marshal(x.GID) // a string does not fail
+		b = append(append(b, `,"gid":`...), gid...)
+	}
+	number(`,"origin":`, uint64(x.Origin))
+	if x.OriginLSN.Valid() {
+		b = append(append(append(b, `,"origin_lsn":"`...), x.OriginLSN.String()...), '"')
+	}
+	number(`,"records":`, uint64(x.Records))
+	number(`,"wal_bytes":`, uint64(x.WALBytes))
+	if x.Before {
+		b = append(b, `,"began_before_fork":true`...)
+	}
+	return append(b, '}')
 }

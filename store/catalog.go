@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
 )
 
 // Catalog is an open catalog.
@@ -24,6 +25,8 @@ type Catalog struct {
 	// fails, for it may have made them.
 	relations map[relationKey]int64
 	clusters  map[clusterKey]clusterRow
+	forks     map[int64]pg.RelFork // by the number of the row in relations; nil until they are needed
+	ahead     ahead
 }
 
 // Permissions of a new catalog: it tells what is in the database.
@@ -134,7 +137,7 @@ func connect(ctx context.Context, path, dsn string) (*Catalog, error) {
 }
 
 func (c *Catalog) forget() {
-	c.relations, c.clusters = map[relationKey]int64{}, map[clusterKey]clusterRow{}
+	c.relations, c.clusters, c.forks = map[relationKey]int64{}, map[clusterKey]clusterRow{}, nil
 }
 
 func fileURL(path, query string) string {
@@ -158,6 +161,7 @@ func missing(path string) bool {
 
 // write runs f in a transaction that is rolled back if f fails.
 func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) error {
+	c.ahead.clear()
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write to catalog %s: %w", c.path, err)

@@ -45,6 +45,14 @@ ORDER BY s.id`
 // Variants lists what is stored under a segment's name, the oldest first,
 // without contents, which [Catalog.Load] adds.
 func (c *Catalog) Variants(ctx context.Context, key SegmentKey) ([]*blockmap.Segment, error) {
+	if c.ahead.wanted(key) {
+		if err := c.readAhead(ctx, key); err != nil {
+			return nil, err
+		}
+	}
+	if list, read := c.ahead.take(key); read {
+		return list, nil
+	}
 	var list []*blockmap.Segment
 	args := []any{systemID(key.SystemID), key.SegmentSize, key.Name.Timeline, int64(key.Name.Number)}
 	err := c.query(ctx, findVariants, args, func(scan scanFunc) error {

@@ -260,3 +260,89 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("missing folder: %v", err)
 	}
 }
+
+// What many segments add up to is what each of them holds, and the list of the
+// next ones that is read ahead is the same as asked for one by one.
+func TestLoadSums(t *testing.T) {
+	c := openMemory(t)
+	all := []*blockmap.Segment{everything()}
+	for n := range uint64(2*aheadSegments/100 + 3) {
+		all = append(all, oltp(10+n))
+	}
+	if err := c.Save(t.Context(), all...); err != nil {
+		t.Fatal(err)
+	}
+	var heads []*blockmap.Segment
+	wantBlocks, wantActivity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
+	for _, s := range all {
+		variants, err := c.Variants(t.Context(), s.Key())
+		if err != nil || len(variants) != 1 || variants[0].Digest != s.Digest {
+			t.Fatalf("segment %d: %d variants, %v", s.Name.Number, len(variants), err)
+		}
+		heads = append(heads, variants[0])
+		wantBlocks.Append(s.Touched)
+		for rf, a := range s.Activity {
+			sum := wantActivity[rf]
+			sum.Add(a)
+			wantActivity[rf] = sum
+		}
+	}
+	blocks, activity, err := c.LoadSums(t.Context(), heads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rf, want := range wantBlocks.All() {
+		if got, _ := blocks.Get(rf); got.Limit != want.Limit || !got.Touched.Equal(want.Touched) {
+			t.Errorf("%s: cut to %d, blocks %s; want %d, %s", rf, got.Limit, got.Touched, want.Limit, want.Touched)
+		}
+	}
+	if blocks.Len() != wantBlocks.Len() {
+		t.Errorf("%d forks, want %d", blocks.Len(), wantBlocks.Len())
+	}
+	if diff := gocmp.Diff(wantActivity, activity); diff != "" {
+		t.Errorf("activity (-want +got):\n%s", diff)
+	}
+	for i, s := range all {
+		got := *heads[i]
+		got.Touched, got.Activity, got.Rmgrs, got.Supersedes = s.Touched, s.Activity, s.Rmgrs, s.Supersedes
+		if diff := gocmp.Diff(s, &got, gocmp.Comparer(func(a, b *blockmap.Map) bool { return a == b })); diff != "" {
+			t.Errorf("segment %d (-saved +loaded):\n%s", s.Name.Number, diff)
+		}
+	}
+	if _, _, err := c.LoadSums(t.Context(), []*blockmap.Segment{oltp(5000)}); !errors.Is(err, ErrNotStored) {
+		t.Errorf("a segment that is not stored: %v", err)
+	}
+}
+
+// What is read ahead is forgotten with every write, and handed out once.
+func TestReadAhead(t *testing.T) {
+	c := openMemory(t)
+	for n := uint64(1); n < 6; n++ {
+		if err := c.Save(t.Context(), oltp(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(n uint64) *blockmap.Segment {
+		t.Helper()
+		list, err := c.Variants(t.Context(), oltp(n).Key())
+		if err != nil || len(list) != 1 || list[0].Name.Number != n {
+			t.Fatalf("segment %d: %v, %v", n, list, err)
+		}
+		return list[0]
+	}
+	ask(1)
+	ask(2) // reads 2 and on
+	first := ask(3)
+	if again := ask(3); again == first {
+		t.Error("one head was handed out twice")
+	}
+	late := oltp(5)
+	late.Digest[31]++
+	if err := c.Save(t.Context(), late); err != nil {
+		t.Fatal(err)
+	}
+	ask(4)
+	if list, err := c.Variants(t.Context(), late.Key()); err != nil || len(list) != 2 {
+		t.Errorf("%d variants of a segment that was saved after it was read ahead, %v", len(list), err)
+	}
+}

@@ -45,6 +45,9 @@ func (s *scan) settle(ctx context.Context, next *position) error {
 	}
 	s.pending = nil
 	if next == nil {
+		if err := s.sumUp(ctx); err != nil {
+			return err
+		}
 		return s.nameEnd(ctx)
 	}
 	return s.join(ctx, next)
@@ -98,11 +101,16 @@ func (s *scan) join(ctx context.Context, p *position) error {
 		s.result.End = max(s.result.End, c.head.End)
 		return nil
 	}
+	if put, err := s.postpone(ctx, c); put || err != nil {
+		return err
+	}
+	if err := s.sumUp(ctx); err != nil {
+		return err
+	}
 	if err := s.load(ctx, c); err != nil {
 		return err
 	}
-	s.gather(c)
-	return nil
+	return s.gather(c)
 }
 
 // miss notes that nothing is known of a segment.
@@ -178,12 +186,13 @@ func (s *scan) reason() string {
 }
 
 // gather takes in the contents of a choice.
-func (s *scan) gather(c *choice) {
+func (s *scan) gather(c *choice) error {
+	defer c.release()
 	contents := c.contents
 	exact := contents != c.head || c.inside()
 	if s.only != nil && contents == c.head {
 		if !c.mentions(s.only) {
-			return
+			return nil
 		}
 		exact = false
 	}
@@ -195,9 +204,9 @@ func (s *scan) gather(c *choice) {
 		s.result.Widened = append(s.result.Widened, c.part)
 		end = min(end, c.part.To)
 	}
-	s.merge.add(contents, c.part)
 	s.result.Bytes += contents.Bytes
 	s.result.End = max(s.result.End, end)
+	return s.merge.add(contents, c.part)
 }
 
 // finish closes the result.

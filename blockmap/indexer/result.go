@@ -59,25 +59,44 @@ func (r *Result) Complete() bool { return len(r.Gaps) == 0 }
 // merge gathers the contents of segments.
 type merge struct {
 	result *Result
+	visit  func(*blockmap.Segment) error // gets the lists of transactions; nil to gather them
 	rmgrs  map[[2]uint8]*blockmap.RmgrCount
 	xids   map[pg.XID]*blockmap.XIDActivity
 }
 
-func newMerge(r *Result) *merge {
+func newMerge(r *Result, visit func(*blockmap.Segment) error) *merge {
 	r.Blocks, r.Activity = &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
-	return &merge{r, map[[2]uint8]*blockmap.RmgrCount{}, map[pg.XID]*blockmap.XIDActivity{}}
+	return &merge{r, visit, map[[2]uint8]*blockmap.RmgrCount{}, map[pg.XID]*blockmap.XIDActivity{}}
 }
 
 // add takes in the contents of a segment. Those whose position is outside the
 // span, as when only the whole segment is known, are left out where they have
 // one.
-func (m *merge) add(s *blockmap.Segment, span pg.Span) {
-	r := m.result
-	r.Blocks.Append(s.Touched)
-	for rf, a := range s.Activity {
-		sum := r.Activity[rf]
+func (m *merge) add(s *blockmap.Segment, span pg.Span) error {
+	m.addTouched(s.Touched, s.Activity)
+	return m.addLists(s, span)
+}
+
+func (m *merge) addTouched(blocks *blockmap.Map, activity map[pg.RelFork]blockmap.Activity) {
+	m.result.Blocks.Append(blocks)
+	for rf, a := range activity {
+		sum := m.result.Activity[rf]
 		sum.Add(a)
-		r.Activity[rf] = sum
+		m.result.Activity[rf] = sum
+	}
+}
+
+func (m *merge) addLists(s *blockmap.Segment, span pg.Span) error {
+	r := m.result
+	r.Records += s.Records
+	r.Checkpoints = within(r.Checkpoints, s.Checkpoints, span, func(c *blockmap.Checkpoint) pg.LSN { return c.LSN })
+	r.Events = within(r.Events, s.Events, span, func(e *blockmap.Event) pg.LSN { return e.LSN })
+	if m.visit != nil {
+		part := *s
+		part.Xacts = within(nil, s.Xacts, span, func(x *blockmap.Xact) pg.LSN { return x.LSN })
+		part.Assignments = within(nil, s.Assignments, span, func(a *blockmap.Assignment) pg.LSN { return a.LSN })
+		part.Snapshots = within(nil, s.Snapshots, span, func(s *blockmap.Snapshot) pg.LSN { return s.LSN })
+		return m.visit(&part)
 	}
 	for _, c := range s.Rmgrs {
 		key := [2]uint8{uint8(c.Rmgr), c.Op}
@@ -89,9 +108,6 @@ func (m *merge) add(s *blockmap.Segment, span pg.Span) {
 			m.rmgrs[key] = &c
 		}
 	}
-	r.Records += s.Records
-	r.Checkpoints = within(r.Checkpoints, s.Checkpoints, span, func(c *blockmap.Checkpoint) pg.LSN { return c.LSN })
-	r.Events = within(r.Events, s.Events, span, func(e *blockmap.Event) pg.LSN { return e.LSN })
 	r.Xacts = within(r.Xacts, s.Xacts, span, func(x *blockmap.Xact) pg.LSN { return x.LSN })
 	r.Assignments = within(r.Assignments, s.Assignments, span, func(a *blockmap.Assignment) pg.LSN { return a.LSN })
 	r.Snapshots = within(r.Snapshots, s.Snapshots, span, func(s *blockmap.Snapshot) pg.LSN { return s.LSN })
@@ -105,9 +121,13 @@ func (m *merge) add(s *blockmap.Segment, span pg.Span) {
 		sum.Bytes += x.Bytes
 		sum.Top = max(sum.Top, x.Top) // 0 where unknown
 	}
+	return nil
 }
 
 func within[T any](dst, src []T, span pg.Span, at func(*T) pg.LSN) []T {
+	if n := len(src); dst == nil && n > 0 && span.Contains(at(&src[0])) && span.Contains(at(&src[n-1])) {
+		return src[:n:n] // they are in order
+	}
 	for i := range src {
 		if span.Contains(at(&src[i])) {
 			dst = append(dst, src[i])

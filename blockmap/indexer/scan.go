@@ -21,6 +21,8 @@ type request struct {
 	only     map[pg.XID]bool // blocks of these transactions only, if not nil
 
 	summaries bool // where nothing else tells, WAL summaries will do
+
+	visit func(*blockmap.Segment) error // see Summary
 }
 
 // scan is one walk over the segments of a span, in order. The goroutine that
@@ -42,6 +44,8 @@ type scan struct {
 	merge  *merge // nil if contents are not asked for
 	joint  joint
 	joined *choice // the last that was joined
+	summer Summer  // the cache, where it is one
+	batch  []*choice
 	done   int
 	save   []*blockmap.Segment
 
@@ -56,7 +60,8 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 	}
 	defer s.pool.close()
 	if req.contents {
-		s.merge = newMerge(s.result)
+		s.merge = newMerge(s.result, req.visit)
+		s.summer, _ = ix.cache.(Summer)
 	}
 	if err := s.g.Check(); err != nil {
 		return nil, err

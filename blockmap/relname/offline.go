@@ -86,8 +86,12 @@ func (o *offline) shared(ctx context.Context) ([]database, error) {
 	at := func(catalog pg.OID) pg.RelFileLocator {
 		return pg.RelFileLocator{Spc: pg.GlobalTablespace, Rel: o.global[catalog]}
 	}
-	if err := o.namesOf(ctx, at(tablespaceCatalog), o.names.tablespaces); err != nil {
+	spaces, err := o.namesOf(ctx, at(tablespaceCatalog))
+	if err != nil {
 		return nil, err
+	}
+	for oid, name := range spaces {
+		o.names.tablespaces[oid] = name.value
 	}
 	best := newest[database]{}
 	err = o.heap.rows(ctx, at(databaseCatalog), func(r row, s standing) {
@@ -97,8 +101,10 @@ func (o *offline) shared(ctx context.Context) ([]database, error) {
 		return nil, err
 	}
 	var list []database
-	for oid, db := range best.current() {
-		o.names.databases[oid] = db.name
+	for oid, db := range best {
+		o.names.databases[oid] = db.value.name // of one that was dropped too, while its row is there
+	}
+	for _, db := range best.current() {
 		list = append(list, db)
 	}
 	slices.SortFunc(list, func(a, b database) int { return int(int64(a.oid) - int64(b.oid)) })
@@ -106,11 +112,10 @@ func (o *offline) shared(ctx context.Context) ([]database, error) {
 }
 
 // namesOf reads a catalog that has nothing of interest but OID and name.
-func (o *offline) namesOf(ctx context.Context, rel pg.RelFileLocator, into map[pg.OID]string) error {
+func (o *offline) namesOf(ctx context.Context, rel pg.RelFileLocator) (newest[string], error) {
 	best := newest[string]{}
 	err := o.heap.rows(ctx, rel, func(r row, s standing) { best.offer(r.oid(0), s, r.name()) })
-	maps.Insert(into, best.current())
-	return err
+	return best, err
 }
 
 // database reads the names of one database's relations.
@@ -134,8 +139,12 @@ func (o *offline) database(ctx context.Context, db database) error {
 	}
 	r.current = maps.Collect(classes.current())
 
-	if err := o.namesOf(ctx, own(r.current[namespaceCatalog].file), r.schemas); err != nil {
+	schemas, err := o.namesOf(ctx, own(r.current[namespaceCatalog].file))
+	if err != nil {
 		return err
+	}
+	for oid, name := range schemas {
+		r.schemas[oid] = name.value
 	}
 	indexes := newest[pg.OID]{}
 	err = o.heap.rows(ctx, own(r.current[indexCatalog].file), func(row row, s standing) {

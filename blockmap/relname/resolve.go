@@ -2,6 +2,7 @@ package relname
 
 import (
 	"iter"
+	"strings"
 
 	"forkpoint/walinspect/pg"
 )
@@ -50,17 +51,24 @@ func (r *reader) resolve(names *Names) {
 			names.add(at, r.name(c))
 		}
 	}
-	for _, c := range r.versions {
-		if c.file == 0 {
-			continue // mapped or without storage: the map has no former values
-		}
-		if at, has := r.storage(c); has {
-			name := r.name(c)
-			name.Former = true
-			names.add(at, name)
+	for _, transient := range []bool{false, true} {
+		for _, c := range r.versions {
+			if c.file == 0 || strings.HasPrefix(c.name, transientPrefix) != transient {
+				continue // mapped or without storage: the map has no former values
+			}
+			if at, has := r.storage(c); has {
+				name := r.name(c)
+				name.Former = true
+				names.add(at, name)
+			}
 		}
 	}
 }
+
+// transientPrefix begins the name of a relation that exists while another is
+// rewritten, and that takes the old files over (make_new_heap in
+// src/backend/commands/cluster.c).
+const transientPrefix = "pg_temp_"
 
 // storage gives the relation's place; false if it has none, as a view, or is
 // temporary. The files of temporary relations have names of their own, are

@@ -50,7 +50,13 @@ func gatherBranches(ctx context.Context, catalog *store.Catalog, branches []pg.T
 		Source:  reports.Node{Timeline: branches[1]},
 	}
 	g := &gatherer{in: in, geometry: geometry, target: paths[0], source: paths[1], progress: progress, index: index, sourceIndex: index}
-	return in, g.gather(ctx)
+	in.Earlier = ancestors(paths[0], fork)
+	if err := g.gather(ctx); err != nil {
+		return nil, err
+	}
+	names, err := catalogNames(ctx, catalog, cluster.SystemID)
+	in.Names, in.SourceNames = names, names
+	return in, err
 }
 
 // onlyCluster is the cluster that the catalog is of.

@@ -101,3 +101,21 @@ func (l *catalogLayers) Bounds(ctx context.Context, id uint64, size pg.SegmentSi
 	}
 	return min(first, low), max(last, high), true, nil
 }
+
+// LoadSums adds up one by one, for each segment may be in either.
+func (l *catalogLayers) LoadSums(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+	blocks, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
+	for _, s := range segments {
+		if err := l.Load(ctx, s); err != nil {
+			return nil, nil, err
+		}
+		blocks.Append(s.Touched)
+		for rf, a := range s.Activity {
+			sum := activity[rf]
+			sum.Add(a)
+			activity[rf] = sum
+		}
+		s.Touched, s.Activity = nil, nil
+	}
+	return blocks, activity, nil
+}

@@ -9,6 +9,7 @@ import (
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -16,14 +17,14 @@ import (
 // would copy, by forkpoint's rule and by pg_rewind's. nil where it cannot be
 // told, or where none is needed.
 func rewindCost(ctx context.Context, e *ends, in *reports.DivergenceInput, path timeline.Path) (*reports.RewindCost, error) {
-	if in.Checkpoint == nil || in.Before == nil || in.Fork.Same() || reports.Diverge(*in).Verdict != reports.VerdictDiverged {
+	if in.Checkpoint == nil || in.Before == nil {
 		return nil, nil
 	}
 	end, err := e.source.EndOfWAL(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("source: find end of WAL: %w", err)
 	}
-	cost := &reports.RewindCost{Needed: true, Exact: true}
+	cost := &reports.RewindCost{Needed: true, Exact: true, Replay: pg.Span{From: in.Checkpoint.Redo, To: max(in.Fork.LSN, end.LSN)}.Len()}
 	for _, rule := range []struct {
 		rule plan.Rule
 		cost *reports.CopyCost
@@ -37,8 +38,75 @@ func rewindCost(ctx context.Context, e *ends, in *reports.DivergenceInput, path 
 		}
 		*rule.cost = reports.CopyCost{Blocks: p.Totals.Blocks, RelationData: uint64(p.Totals.RelationData),
 			WAL: uint64(p.Totals.WAL), Other: uint64(p.Totals.Other), Total: uint64(p.Totals.Copied)}
+		if cost.Files == nil {
+			cost.Files = fileFate(p)
+		}
 	}
+	cost.Estimate = estimate(cost.Forkpoint.Total, cost.Replay)
 	return cost, copiedWAL(ctx, e, &cost.PgRewind)
+}
+
+// Rates that an estimate is made with, bytes per second: what a network of 1
+// Gbit/s carries, and what one process of a usual server replays.
+const (
+	copyRate   = 100 << 20
+	replayRate = 50 << 20
+)
+
+func estimate(copied, replayed uint64) *reports.Estimate {
+	return &reports.Estimate{Copy: float64(copied) / copyRate, Replay: float64(replayed) / replayRate,
+		Basis: fmt.Sprintf("assumed: %d MB/s from the source, %d MB/s of replay", copyRate>>20, replayRate>>20)}
+}
+
+// fileFate says what a plan does to files as a whole.
+func fileFate(p *plan.Plan) *reports.FileFate {
+	f := &reports.FileFate{SetAside: uint64(p.Totals.SetAside), Kept: []string{}, Overwritten: []string{}, LostSlots: []string{}}
+	f.Kept, f.LostSlots = append(f.Kept, p.Kept...), append(f.LostSlots, p.LostSlots...)
+	for _, a := range p.Actions {
+		switch {
+		case a.Kind == plan.SetAside:
+			f.Removed++
+		case a.Reason == plan.ReasonSourceOnly && a.Kind != plan.MakeDir:
+			f.Created++
+		case a.Kind == plan.CopyFile && a.Reason == plan.ReasonNotRelation && settingsFile(a.Path):
+			f.Overwritten = append(f.Overwritten, a.Path)
+		}
+	}
+	return f
+}
+
+// settingsFile tells whether people write to a file.
+func settingsFile(path string) bool {
+	switch strings.TrimSuffix(path, ".conf") {
+	case path:
+		return strings.HasPrefix(path, "pg_replslot/") || strings.HasSuffix(path, ".signal")
+	default:
+		return true
+	}
+}
+
+// manyTransactions is up to how many the checks of a rewind are run for a
+// report: they hold all of them in memory.
+const manyTransactions = 100_000
+
+// rewindProblems runs the checks that a rewind begins with.
+func rewindProblems(ctx context.Context, app *app, o endsOptions, e *ends, in *reports.DivergenceInput) (reports.Findings, error) {
+	var list reports.Findings
+	if in.After.Ledger.Commits > manyTransactions {
+		list.Add(reports.Finding{Code: "checks-left-out", Severity: reports.Notice, Title: "the checks of a rewind were left out",
+			Detail: "They take memory for every transaction.", Hint: "run forkpoint diagnose"})
+		return list, nil
+	}
+	x, err := examine(ctx, app, o, e)
+	if err != nil {
+		return nil, fmt.Errorf("check what a rewind needs: %w", err)
+	}
+	for _, p := range x.Problems {
+		problem := problemOf(p)
+		list.Add(reports.Finding{Code: "rewind-" + problem.Check, Severity: reports.Notice, Path: problem.Path, LSN: problem.LSN,
+			Title: fmt.Sprintf("a rewind would be refused: %s: %s", problem.Side, problem.Found), Detail: problem.Reason, Rule: problem.Want, Hint: problem.Next})
+	}
+	return list, nil
 }
 
 func planInput(ctx context.Context, e *ends, in *reports.DivergenceInput, path timeline.Path, end source.Position, rule plan.Rule) plan.Input {

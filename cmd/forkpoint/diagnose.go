@@ -127,11 +127,7 @@ func diagnoseEnds(ctx context.Context, app *app, opts diagnoseOptions) (*reports
 		return nil, err
 	}
 	defer e.close()
-	rw := rewindOptions{ends: opts.ends, dryRun: true}
-	cfg := rw.config(app, e.target, app.progress(false))
-	cfg.Source, cfg.Archives, cfg.Known = e.source, e.archive(), e.digests()
-	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
-	x, err := rewind.Examine(ctx, cfg)
+	x, err := examine(ctx, app, opts.ends, e)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +136,15 @@ func diagnoseEnds(ctx context.Context, app *app, opts diagnoseOptions) (*reports
 		return nil, err
 	}
 	return g.d, nil
+}
+
+// examine runs the checks of a rewind and changes nothing.
+func examine(ctx context.Context, app *app, o endsOptions, e *ends) (*rewind.Examination, error) {
+	rw := rewindOptions{ends: o, dryRun: true}
+	cfg := rw.config(app, e.target, app.progress(false))
+	cfg.Source, cfg.Archives, cfg.Known = e.source, e.archive(), e.digests()
+	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
+	return rewind.Examine(ctx, cfg)
 }
 
 // lackOfGrants is the diagnosis where the source does not let itself be read.

@@ -14,7 +14,6 @@ import (
 	"forkpoint/reports/render"
 	"forkpoint/rewind/compare"
 	"forkpoint/rewind/source"
-	"forkpoint/walinspect/pg"
 )
 
 type diffOptions struct {
@@ -118,7 +117,9 @@ func runDiff(ctx context.Context, app *app, opts diffOptions) error {
 	progress.end()
 	for i := range d.result.Files {
 		if f := &d.result.Files[i]; f.Relation != nil {
-			f.Name = nameIn(names, f.Relation.RelFileLocator)
+			if name, found := (readNames{names}).Relation(f.Relation.RelFileLocator); found {
+				f.Name = &name
+			}
 		}
 	}
 	d.result.Judge()
@@ -145,16 +146,4 @@ func diffNames(ctx context.Context, app *app, e *ends) *relname.Names {
 		}
 	}
 	return names
-}
-
-func nameIn(names *relname.Names, rel pg.RelFileLocator) *reports.RelationName {
-	name, found := names.Lookup(rel)
-	if !found {
-		return nil
-	}
-	out := &reports.RelationName{QualifiedName: name.QualifiedName, Kind: name.Kind.String(), Former: name.Former}
-	if name.Owner != 0 {
-		out.Owner = &name.OwnerIs
-	}
-	return out
 }

@@ -90,7 +90,7 @@ func packOne(w *tar.Writer, base, path string, d fs.DirEntry) error {
 // saveReports writes the report in all forms and a copy of the catalog into a
 // bundle: what was known before the rewind.
 func saveReports(ctx context.Context, app *app, ends endsOptions, dir string) error {
-	input, err := gatherFromEnds(ctx, app, reportOptions{ends: ends}, app.progress(false))
+	input, err := gatherFromEnds(ctx, app, reportOptions{ends: ends, unchecked: true}, app.progress(false))
 	if err != nil {
 		return err
 	}

@@ -46,9 +46,33 @@ func gatherFromEnds(ctx context.Context, app *app, opts reportOptions, progress 
 	if err := g.gather(ctx); err != nil || x.Fork.Same() {
 		return in, err
 	}
-	in.Names = namesOf(ctx, app, e.target)
-	in.Rewind, err = rewindCost(ctx, e, in, x.Source.Path)
+	in.Earlier = ancestors(x.Target.Path, x.Fork)
+	in.Names, in.SourceNames = namesOfEnds(ctx, app, e, opts.ends.sourceServer)
+	if in.Verdict() != reports.VerdictDiverged {
+		return in, nil
+	}
+	if in.Sizes, err = sizesOf(ctx, e.target); err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	if in.Rewind, err = rewindCost(ctx, e, in, x.Source.Path); err != nil {
+		return nil, err
+	}
+	if !opts.unchecked {
+		in.Problems, err = rewindProblems(ctx, app, opts.ends, e, in)
+	}
 	return in, err
+}
+
+// ancestors lists the timelines before the last that both sides share.
+func ancestors(path timeline.Path, fork timeline.ForkPoint) []reports.Ancestor {
+	var list []reports.Ancestor
+	for _, step := range path {
+		if step.Timeline == fork.Timeline {
+			break
+		}
+		list = append(list, reports.Ancestor{Timeline: step.Timeline, End: step.End})
+	}
+	return list
 }
 
 // locate finds where the two parted. Both may be in any state.
@@ -89,17 +113,19 @@ func (g *gatherer) gather(ctx context.Context) error {
 		g.in.After = &reports.Log{Touched: &blockmap.Map{}}
 		return nil
 	}
-	after, err := g.index.Touched(ctx, g.target, pg.Span{From: fork, To: pg.MaxLSN})
-	if err != nil {
+	var err error
+	if g.in.After, err = summary(ctx, g.index, g.target, pg.Span{From: fork, To: pg.MaxLSN}); err != nil {
 		return fmt.Errorf("target: read WAL since the fork at %s: %w", fork, err)
 	}
-	if len(after.Gaps) > 0 {
+	if after := g.in.After; len(after.Gaps) > 0 {
 		// WAL summaries may tell at least which blocks it changed.
-		if after, err = g.index.Blocks(ctx, g.target, pg.Span{From: fork, To: pg.MaxLSN}); err != nil {
+		r, err := g.index.Blocks(ctx, g.target, pg.Span{From: fork, To: pg.MaxLSN})
+		if err != nil {
 			return fmt.Errorf("target: read WAL summaries since the fork at %s: %w", fork, err)
 		}
+		g.in.After = logOf(r)
+		g.in.After.Ledger = after.Ledger
 	}
-	g.in.After = logOf(after)
 	g.in.Checkpoint, _, err = rewind.LastCommonCheckpoint(ctx, &blockIndex{g.index}, g.target, fork, g.geometry.SegmentSize)
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
@@ -110,23 +136,39 @@ func (g *gatherer) gather(ctx context.Context) error {
 			return fmt.Errorf("target: read WAL from %s to the fork: %w", c.Redo, err)
 		}
 		g.in.Before = logOf(before)
+		g.in.Before.Ledger = &reports.Ledger{}
+		g.in.Before.Ledger.Add(&blockmap.Segment{Xacts: before.Xacts, XIDs: before.XIDs, Assignments: before.Assignments, Snapshots: before.Snapshots})
 	}
 	if g.sourceIndex == nil {
 		return nil
 	}
 	g.progress.begin("reading the source's WAL", 0)
-	result, err := g.sourceIndex.Touched(ctx, g.source, pg.Span{From: fork, To: pg.MaxLSN})
-	if err != nil {
+	if g.in.SourceAfter, err = summary(ctx, g.sourceIndex, g.source, pg.Span{From: fork, To: pg.MaxLSN}); err != nil {
 		return fmt.Errorf("source: read WAL since the fork at %s: %w", fork, err)
 	}
-	g.in.SourceAfter = logOf(result)
 	return nil
 }
 
+// summary reads a part of a log that may be long.
+func summary(ctx context.Context, index *indexer.Indexer, path timeline.Path, span pg.Span) (*reports.Log, error) {
+	ledger := &reports.Ledger{}
+	r, err := index.Summary(ctx, path, span, ledger.Add)
+	if err != nil {
+		return nil, err
+	}
+	log := logOf(r)
+	log.Ledger = ledger
+	return log, nil
+}
+
+// logOf has all but the ledger.
 func logOf(r *indexer.Result) *reports.Log {
-	return &reports.Log{Span: r.Span, Touched: r.Blocks, Activity: r.Activity, Checkpoints: r.Checkpoints, Events: r.Events,
-		Xacts: r.Xacts, Assignments: r.Assignments, Snapshots: r.Snapshots, XIDs: r.XIDs, Records: r.Records,
-		Gaps: gapsOf(r), Widened: r.Widened, BlocksOnly: r.BlocksOnly, End: endOf(r)}
+	log := &reports.Log{Span: r.Span, Touched: r.Blocks, Activity: r.Activity, Checkpoints: r.Checkpoints, Events: r.Events,
+		Records: r.Records, Gaps: gapsOf(r), Widened: r.Widened, BlocksOnly: r.BlocksOnly, End: endOf(r)}
+	for _, c := range r.Coverage {
+		log.Coverage = append(log.Coverage, reports.Covered{Span: c.Span, Evidence: string(c.Rung)})
+	}
+	return log
 }
 
 // gatherFromCatalog asks a catalog alone.

@@ -151,7 +151,7 @@ func (d *diverged) check(t *testing.T, got *reports.Divergence) {
 		t.Errorf("fork at %s, the history file says %s", got.Fork.LSN, wantFork)
 	}
 	var xids []pg.XID
-	for _, x := range got.Transactions.Committed {
+	for x := range got.Transactions.Committed.All() {
 		if x.Kind == blockmap.Commit {
 			xids = append(xids, x.XID)
 		}

@@ -1,0 +1,83 @@
+package indexer
+
+import (
+	"context"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/timeline"
+)
+
+// Summer is what a [Cache] may be besides: one that loads many segments at a
+// time, and adds up what they touched. Which blocks replay restores is left
+// out. The lists of each segment are filled in.
+type Summer interface {
+	LoadSums(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error)
+}
+
+// Summary is [Indexer.Touched] for a log that may be long. What it says of
+// transactions (Xacts, Assignments, Snapshots, XIDs) is not gathered but handed
+// to visit, segment by segment in the order of the log; the segment is valid
+// during the call. Of a segment that is known as a whole only, XIDs count
+// records around the span too. The result has neither these lists nor Rmgrs,
+// and no block of it counts as restored.
+func (ix *Indexer) Summary(ctx context.Context, path timeline.Path, span pg.Span, visit func(*blockmap.Segment) error) (*Result, error) {
+	return ix.scan(ctx, request{path: path, span: span, contents: true, visit: visit})
+}
+
+// summerBatch is how many segments are loaded at a time.
+const summerBatch = 256
+
+// postpone puts off a stored segment that is wanted as a whole, to be loaded
+// together with others; false where it cannot be.
+func (s *scan) postpone(ctx context.Context, c *choice) (bool, error) {
+	if s.visit == nil || s.summer == nil || c.contents != nil || !c.inside() {
+		return false, nil
+	}
+	s.batch = append(s.batch, c)
+	if len(s.batch) < summerBatch {
+		return true, nil
+	}
+	return true, s.sumUp(ctx)
+}
+
+// sumUp takes in the segments that were put off.
+func (s *scan) sumUp(ctx context.Context) error {
+	if len(s.batch) == 0 {
+		return nil
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	heads := make([]*blockmap.Segment, len(s.batch))
+	for i, c := range s.batch {
+		heads[i] = c.head
+	}
+	blocks, activity, err := s.summer.LoadSums(ctx, heads)
+	if err != nil {
+		return err
+	}
+	s.merge.addTouched(blocks, activity)
+	for _, c := range s.batch {
+		if err := s.merge.addLists(c.head, c.part); err != nil {
+			return err
+		}
+		s.result.Bytes += c.head.Bytes
+		s.result.End = max(s.result.End, c.head.End)
+		c.release()
+	}
+	s.batch = s.batch[:0]
+	return nil
+}
+
+// release forgets what was loaded of a stored segment, which stands in a long
+// list until the scan is over. Loading it again is possible.
+func (c *choice) release() {
+	if c.rung != RungIndex || c.contents != nil && c.contents != c.head {
+		return
+	}
+	c.contents = nil
+	h := c.head
+	h.Touched, h.Activity, h.Rmgrs, h.Checkpoints, h.Events = nil, nil, nil, nil, nil
+	h.Xacts, h.XIDs, h.Assignments, h.Snapshots = nil, nil, nil, nil
+}

@@ -1,0 +1,84 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+)
+
+// Stream is a list that is not held in memory: it is made anew each time that
+// somebody goes through it. One that was read from JSON is held. The zero value
+// is empty.
+type Stream[T any] struct {
+	all iter.Seq[T]
+}
+
+// StreamOf makes a stream of a list that is there.
+func StreamOf[T any](list ...T) Stream[T] {
+	return Stream[T]{func(yield func(T) bool) {
+		for _, v := range list {
+			if !yield(v) {
+				return
+			}
+		}
+	}}
+}
+
+// All goes through the list.
+func (s Stream[T]) All() iter.Seq[T] {
+	if s.all == nil {
+		return func(func(T) bool) {}
+	}
+	return s.all
+}
+
+// UnmarshalJSON reads a list into memory.
+func (s *Stream[T]) UnmarshalJSON(b []byte) error {
+	var list []T
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	*s = StreamOf(list...)
+	return nil
+}
+
+// MarshalJSON puts the whole list together in memory; [WriteJSON] does not.
+func (s Stream[T]) MarshalJSON() ([]byte, error) {
+	list := []T{}
+	for v := range s.All() {
+		list = append(list, v)
+	}
+	return json.Marshal(list)
+}
+
+// elements yields each element as JSON on one line; the bytes are valid until
+// the next step.
+func (s Stream[T]) elements() iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		var fast []byte
+		for v := range s.All() {
+			var err error
+			if a, is := any(&v).(jsonAppender); is {
+				fast = a.appendJSON(fast[:0])
+			} else {
+				buf.Reset()
+				err = enc.Encode(v)
+				fast = append(fast[:0], bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+			}
+			if !yield(fast, err) {
+				return
+			}
+		}
+	}
+}
+
+// jsonAppender encodes itself as package json would, without reflection.
+type jsonAppender interface{ appendJSON([]byte) []byte }
+
+// streamed is what any Stream is to the writer.
+type streamed interface {
+	elements() iter.Seq2[[]byte, error]
+}

@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
+)
+
+// LoadSums does for many segments what [Catalog.Load] does for one, but adds up
+// what they touched: a report on thousands of segments asks for nothing else.
+// Which blocks replay restores is left out, and so are the counts by resource
+// manager. The lists of each segment are filled in. Some hundred segments at a
+// time are best.
+func (c *Catalog) LoadSums(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+	sums, err := c.sum(ctx, segments)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
+	for id, sum := range sums.relations {
+		rf, known := c.forks[id]
+		if !known {
+			return nil, nil, fmt.Errorf("catalog %s: relation %d of a segment is not in its table", c.path, id)
+		}
+		if sum.activity != (blockmap.Activity{}) {
+			activity[rf] = sum.activity
+		}
+		if !sum.entry.Touched.Empty() || sum.entry.IsCut() {
+			m.Put(rf, sum.entry)
+		}
+	}
+	return m, activity, nil
+}
+
+// sums is what a batch of segments adds up to.
+type sums struct {
+	byID      map[int64]*blockmap.Segment
+	relations map[int64]*relationSum
+}
+
+type relationSum struct {
+	entry    blockmap.Entry
+	activity blockmap.Activity
+}
+
+func (s *sums) relation(id int64) *relationSum {
+	sum := s.relations[id]
+	if sum == nil {
+		sum = &relationSum{entry: blockmap.NewEntry()}
+		s.relations[id] = sum
+	}
+	return sum
+}
+
+const (
+	batchIDs = `SELECT s.segno, s.id, s.digest FROM segments s JOIN clusters c ON c.id = s.cluster_id
+WHERE c.system_id = ? AND c.wal_segsz = ? AND s.tli = ? AND s.segno BETWEEN ? AND ?`
+
+	sumActivity = `SELECT relation_id, min(limit_block), sum(records), sum(inserts), sum(updates), sum(hot_updates), sum(deletes),
+       sum(images), sum(image_bytes), sum(wal_bytes)
+FROM touched WHERE segment_id IN (SELECT value FROM json_each(?)) GROUP BY relation_id`
+	batchBlocks = `SELECT relation_id, blocks FROM touched WHERE segment_id IN (SELECT value FROM json_each(?)) AND blocks IS NOT NULL`
+
+	batchForks = `SELECT id, spc_oid, db_oid, rel_number, fork FROM relations`
+
+	batchTransactions = `SELECT segment_id, xacts, xids, snapshots, assignments
+FROM transactions WHERE segment_id IN (SELECT value FROM json_each(?))`
+	batchCheckpoints = `SELECT DISTINCT segment_id FROM checkpoints WHERE segment_id IN (SELECT value FROM json_each(?))`
+	batchEvents      = `SELECT DISTINCT segment_id FROM events WHERE segment_id IN (SELECT value FROM json_each(?))`
+)
+
+func (c *Catalog) sum(ctx context.Context, segments []*blockmap.Segment) (*sums, error) {
+	s := &sums{byID: map[int64]*blockmap.Segment{}, relations: map[int64]*relationSum{}}
+	list, err := c.idsOf(ctx, segments, s.byID)
+	if err != nil {
+		return nil, err
+	}
+	err = c.query(ctx, sumActivity, []any{list}, func(scan scanFunc) error {
+		var id int64
+		var limit *int64
+		var a blockmap.Activity
+		err := scan(&id, &limit, &a.Records, &a.Inserts, &a.Updates, &a.HotUpdates, &a.Deletes, &a.Images, &a.ImageBytes, &a.WALBytes)
+		sum := s.relation(id)
+		sum.activity = a
+		if limit != nil {
+			sum.entry.Limit = pg.BlockNumber(*limit)
+		}
+		if _, known := c.forks[id]; !known {
+			c.forks = nil // made since they were read
+		}
+		return err
+	})
+	if err == nil && c.forks == nil {
+		err = c.loadForks(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	encoded := map[int64][][]byte{} // sets by relation
+	err = c.query(ctx, batchBlocks, []any{list}, func(scan scanFunc) error {
+		var id int64
+		var blocks []byte
+		err := scan(&id, &blocks)
+		encoded[id] = append(encoded[id], blocks)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Joining the sets takes as long as reading the lists.
+	joined := make(chan error, 1)
+	go func() { joined <- s.join(encoded) }()
+	err = c.loadLists(ctx, list, s)
+	return s, errors.Join(<-joined, err)
+}
+
+// join puts the sets of blocks of each relation together.
+func (s *sums) join(encoded map[int64][][]byte) (err error) {
+	for id, sets := range encoded {
+		if s.relation(id).entry.Touched, err = blockmap.UnionEncoded(sets); err != nil {
+			return fmt.Errorf("blocks of relation %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// idsOf finds the rows of segments; the list is for json_each.
+func (c *Catalog) idsOf(ctx context.Context, segments []*blockmap.Segment, into map[int64]*blockmap.Segment) (string, error) {
+	type variant struct {
+		key    SegmentKey
+		digest [32]byte
+	}
+	type span struct{ first, last uint64 }
+	wanted := map[variant]*blockmap.Segment{}
+	spans := map[SegmentKey]span{} // by cluster and timeline
+	for _, s := range segments {
+		wanted[variant{s.Key(), s.Digest}] = s
+		group := s.Key()
+		group.Name.Number = 0
+		n, seen := spans[group]
+		if !seen {
+			n.first = s.Name.Number
+		}
+		spans[group] = span{min(n.first, s.Name.Number), max(n.last, s.Name.Number)}
+	}
+	var ids []int64
+	for group, n := range spans {
+		args := []any{systemID(group.SystemID), group.SegmentSize, group.Name.Timeline, int64(n.first), int64(n.last)}
+		err := c.query(ctx, batchIDs, args, func(scan scanFunc) error {
+			var id int64
+			var digest sql.RawBytes
+			key := group
+			if err := scan(&key.Name.Number, &id, &digest); err != nil {
+				return err
+			}
+			v := variant{key: key}
+			copy(v.digest[:], digest)
+			if s := wanted[v]; s != nil {
+				into[id] = s
+				ids = append(ids, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if len(ids) != len(wanted) {
+		return "", fmt.Errorf("%d of %d segments: %w", len(wanted)-len(ids), len(wanted), ErrNotStored)
+	}
+	text, err := json.Marshal(ids)
+	return string(text), err
+}
+
+func (c *Catalog) loadForks(ctx context.Context) error {
+	c.forks = map[int64]pg.RelFork{}
+	return c.query(ctx, batchForks, nil, func(scan scanFunc) error {
+		var id int64
+		var rf pg.RelFork
+		err := scan(&id, &rf.Spc, &rf.DB, &rf.Rel, &rf.Fork)
+		c.forks[id] = rf
+		return err
+	})
+}
+
+// loadLists fills in what few segments have one by one, and their transactions.
+func (c *Catalog) loadLists(ctx context.Context, list string, s *sums) error {
+	for query, load := range map[string]func(context.Context, int64, *blockmap.Segment) error{
+		batchCheckpoints: c.loadCheckpoints, batchEvents: c.loadEvents,
+	} {
+		var ids []int64
+		err := c.query(ctx, query, []any{list}, func(scan scanFunc) error {
+			var id int64
+			err := scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+		for i := 0; err == nil && i < len(ids); i++ {
+			err = load(ctx, ids[i], s.byID[ids[i]])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.query(ctx, batchTransactions, []any{list}, func(scan scanFunc) error {
+		var id int64
+		var packed blockmap.Packed
+		if err := scan(&id, &packed.Xacts, &packed.XIDs, &packed.Snapshots, &packed.Assignments); err != nil {
+			return err
+		}
+		segment := s.byID[id]
+		if segment == nil {
+			return errors.New("a list of a segment that was not asked for")
+		}
+		return packed.Unpack(segment)
+	})
+}
