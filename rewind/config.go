@@ -72,6 +72,7 @@ type Config struct {
 	TablespaceMap     map[string]string // source's link target to the target's
 	WriteRecoveryConf bool              // -R
 	KeepForkSegment   bool              // see [plan.Input]
+	DropUnknownWAL    bool              // see [plan.Input]
 	Undo              bool              // keep pre-images
 	UndoOptional      bool              // without room for them go on, rather than refuse
 	Sync              bool

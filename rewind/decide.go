@@ -33,6 +33,7 @@ func (r *run) decide(ctx context.Context) error {
 		TablespaceMap:  r.cfg.TablespaceMap,
 
 		KeepForkSegment: r.cfg.KeepForkSegment,
+		DropUnknownWAL:  r.cfg.DropUnknownWAL,
 	}
 	in.Pairs = r.markSame(ctx, &in)
 	p, err := plan.Decide(in)

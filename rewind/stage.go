@@ -207,8 +207,12 @@ func (r *run) checkReplay(ctx context.Context) error {
 		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}
 	if !r.reaches(facts, s.sourceEnd.LSN) {
-		return &PreflightError{Check: CheckReplay, Side: Source, LSN: facts.End,
-			Found: fmt.Sprintf("the WAL that replay needs ends at %s (%s)", facts.End, gapText(facts)),
+		at := facts.End
+		if len(facts.Gaps) > 0 {
+			at = min(at, facts.Gaps[0].Span.From)
+		}
+		return &PreflightError{Check: CheckReplay, Side: Source, LSN: at,
+			Found: fmt.Sprintf("the WAL that replay needs can be read up to %s only (%s)", at, gapText(facts)),
 			Want:  fmt.Sprintf("all records from %s to %s", s.label.Redo, s.sourceEnd),
 			Next:  "look at the segment there with forkpoint inspect; restore it from the archive if it is damaged"}
 	}

@@ -118,7 +118,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} },
 		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
 		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
-		AsRecovered: true, TrustHistory: true,
+		DropUnknownWAL: true, AsRecovered: true, TrustHistory: true,
 		Log: p.app.log, Event: p.event, Progress: p.progress.show,
 	}
 	cfg.Evidence = func(ctx context.Context, dir string) error {
@@ -134,6 +134,9 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	}
 	if result, err = rewind.Run(ctx, cfg); err != nil {
 		return err
+	}
+	if result.Needed && result.DryRun {
+		p.info("Done!")
 	}
 	for _, note := range result.Notes {
 		p.line("detail: " + oneLine(note))
@@ -160,9 +163,6 @@ func (p *pgRewind) event(e rewind.Event) {
 		}
 		const mb = 1 << 20
 		p.step("need to copy %d MB (total source directory size is %d MB)", e.Bytes/mb, e.Total/mb)
-		if p.opts.dryRun {
-			p.info("Done!")
-		}
 	case rewind.EventDone:
 		p.info("Done!")
 	case rewind.EventPhase:

@@ -29,7 +29,7 @@ func TestPgRewindSideEffects(t *testing.T) {
 			s.Exec("UPDATE t SET v = '"+side+"' WHERE i % 4 = 0", "CREATE TABLE only_"+side+" AS SELECT 1 AS n",
 				"SELECT pg_create_physical_replication_slot('slot_"+side+"')", "CHECKPOINT")
 		})
-		for _, name := range []string{"backup_label.old", "mine", "postgresql.auto.conf.tmp", "current_logfiles.tmp", "base/pgsql_tmp_x", "backup_manifest", "pg_stat_tmp/x"} {
+		for _, name := range []string{"backup_label.old", "mine", "postgresql.auto.conf.tmp", "current_logfiles.tmp", "base/pgsql_tmp_x", "backup_manifest", "pg_stat_tmp/x", "pg_wal/mine"} {
 			pair.Old.WriteFile(name, "x")
 		}
 		copied := filepath.Join(pair.Old.Home(), "copy")

@@ -62,7 +62,9 @@ func TestRewindRefusals(t *testing.T) {
 				if !strings.Contains(out, trap.want) {
 					t.Errorf("%s: the message does not name %q: %s", trap.name, trap.want, out)
 				}
-				bothNames[1].run(t, 1, old, append(source, args...)...)
+				if out := bothNames[1].run(t, 1, old, append(source, args...)...); strings.Contains(out, "Done!") {
+					t.Errorf("it says Done! before it refuses: %s", out)
+				}
 			}
 			if got := changedFiles(before, treeState(t, old.Dir())); len(got) > 0 {
 				t.Errorf("%s: changed %q", trap.name, got)
@@ -71,6 +73,12 @@ func TestRewindRefusals(t *testing.T) {
 				t.Errorf("%s: a state directory was left", trap.name)
 			}
 			trap.unset()
+		}
+		for _, r := range bothNames { // the target has no restore_command
+			out := r.run(t, 1, old, append(source, "--restore-target-wal")...)
+			if quoted := `"restore_command" is not set in the target cluster`; !strings.Contains(out, quoted) && (major >= 17 || !strings.Contains(out, strings.ReplaceAll(quoted, `"`, ""))) {
+				t.Errorf("no word of restore_command: %s", out)
+			}
 		}
 		rewound(t, pair)
 		// What happened lies in the state directory.

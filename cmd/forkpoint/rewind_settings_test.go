@@ -49,7 +49,15 @@ func TestRewindHintsToggled(t *testing.T) {
 				}
 			}
 		})
-		refusedUntouched(t, pair.Old, "wal_log_hints was off", "--source-server", pair.Primary.ConnString())
+		source := []string{"--source-server", pair.Primary.ConnString()}
+		refusedUntouched(t, pair.Old, "wal_log_hints was off", source...)
+		pair.Old.Set("wal_log_hints", "off")
+		pair.Old.Start()
+		pair.Old.Stop(pgtest.Fast)
+		refusedUntouched(t, pair.Old, "neither data checksums nor wal_log_hints was on", source...)
+		if out := bothNames[1].run(t, 1, pair.Old, source...); !strings.Contains(out, `pg_rewind: error: target server needs to use either data checksums or "wal_log_hints = on"`) {
+			t.Errorf("not in pg_rewind's words: %s", out)
+		}
 	})
 }
 

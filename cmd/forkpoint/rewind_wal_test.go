@@ -186,3 +186,51 @@ func TestRewindCrashedStandby(t *testing.T) {
 		rewoundFrom(t, target, source)
 	})
 }
+
+// TestRewindDamagedWAL: a segment that replay needs is there, and of the right
+// size, but damaged: at the source, or at the target where nobody would look
+// because the source has one of the same name.
+func TestRewindDamagedWAL(t *testing.T) {
+	trapMajors(t, func(t *testing.T, major int) {
+		pair := pgtest.NewPair(t, trapOptions(major)...)
+		pair.Primary.Exec("CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 3000) i")
+		pair.Primary.SwitchWAL()
+		pair.Primary.Checkpoint()
+		shared := pair.Primary.CurrentLSN()
+		pair.Primary.Exec("UPDATE t SET v = 'before' WHERE i % 2 = 0")
+		pair.Primary.SwitchWAL()
+		var fresh pg.LSN
+		pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) {
+			fresh = s.CurrentLSN()
+			s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 0")
+			s.SwitchWAL()
+			s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 1")
+		})
+		old, source, size := pair.Old, pair.Primary, pair.Old.SegmentSize()
+		args := []string{"--source-server", source.ConnString()}
+		for _, tt := range []struct {
+			of   *pgtest.Server
+			name string
+		}{{source, size.Name(2, size.Number(fresh))}, {old, size.Name(1, size.Number(shared))}} {
+			path := "pg_wal/" + tt.name
+			whole := tt.of.ReadFile(path)
+			at := 40_000 // in the middle of the records of an UPDATE
+			tt.of.WriteFile(path, whole[:at]+"damaged!"+whole[at+8:])
+			before := treeState(t, old.Dir())
+			for _, r := range bothNames {
+				want := 6
+				if r.name == "pg_rewind" {
+					want = 1
+				}
+				if out := r.run(t, want, old, args...); !strings.Contains(out, tt.name+", offset ") || !strings.Contains(out, "corrupt at") {
+					t.Errorf("no word of the damage in %s: %s", tt.name, out)
+				}
+			}
+			if got := changedFiles(before, treeState(t, old.Dir())); len(got) > 0 {
+				t.Errorf("the refused run changed %q", got)
+			}
+			tt.of.WriteFile(path, whole)
+		}
+		rewound(t, pair)
+	})
+}

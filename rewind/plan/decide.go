@@ -40,6 +40,10 @@ type Input struct {
 	// log of the abandoned branch, but no server reads it while the segment of
 	// the newer timeline is there.
 	KeepForkSegment bool
+
+	// DropUnknownWAL removes what only the target has in pg_wal and is neither
+	// a segment nor a history file, as pg_rewind does. Such files harm nobody.
+	DropUnknownWAL bool
 }
 
 // TypeError is a path that is one kind of file at the source and another at

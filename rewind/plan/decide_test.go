@@ -297,3 +297,20 @@ func TestPairsRefusesDisorder(t *testing.T) {
 	}
 	t.Fatal("a listing out of order was taken")
 }
+
+// TestDropUnknownWAL: what no server reads in pg_wal goes only where pg_rewind
+// is wanted, and history files of the shared past do not go even there.
+func TestDropUnknownWAL(t *testing.T) {
+	label := "pg_wal/" + testSegment.Name(1, 2) + ".00000028.backup"
+	for _, drop := range []bool{true, false} {
+		in := input(listing(), listing(file(label, 1), file("pg_wal/00000001.history", 1), file("pg_wal/mine", 1)))
+		in.DropUnknownWAL = drop
+		var want []string
+		if drop {
+			want = []string{"set-aside " + label, "set-aside pg_wal/mine"}
+		}
+		if diff := cmp.Diff(want, actions(t, in)); diff != "" {
+			t.Errorf("drop %v: %s", drop, diff)
+		}
+	}
+}

@@ -46,6 +46,8 @@ func (d *decider) decideWAL(p Pair, name string, mark bool) {
 		d.plan.SharedWAL = append(d.plan.SharedWAL, p.Path)
 	case s == nil && d.foreignHistory(name):
 		d.remove(t, ReasonDiverged)
+	case s == nil && d.in.DropUnknownWAL && !mark && !isHistory(name):
+		d.remove(t, ReasonTargetOnly)
 	case s == nil: // a label of an old backup, or some such; harms nobody
 	case t == nil || !mark:
 		d.copyBeside(p, name)
@@ -55,12 +57,11 @@ func (d *decider) decideWAL(p Pair, name string, mark bool) {
 // copyBeside takes the source's history files and labels of backups, and marks
 // for them. Whole segments of other kinds of name are left out.
 func (d *decider) copyBeside(p Pair, name string) {
-	_, isHistory := pg.ParseHistoryName(name)
-	if !isHistory && !strings.HasSuffix(name, ".backup") {
+	if !isHistory(name) && !strings.HasSuffix(name, ".backup") {
 		return
 	}
 	kind := CopyFile
-	if isHistory && path.Base(p.Path) == name {
+	if isHistory(name) && path.Base(p.Path) == name {
 		kind = FetchWAL
 	}
 	a := Action{Kind: kind, Path: p.Path, Size: p.Source.Size, Reason: ReasonReplay}
@@ -68,6 +69,11 @@ func (d *decider) copyBeside(p Pair, name string) {
 		a.TargetSize = p.Target.Size
 	}
 	d.add(a)
+}
+
+func isHistory(name string) bool {
+	_, ok := pg.ParseHistoryName(name)
+	return ok
 }
 
 // keepNewestWAL leaves one file for each segment number: where a timeline

@@ -63,11 +63,15 @@ func (d *Dir) Setting(name string) (Setting, bool, error) {
 	return s, found, nil
 }
 
-// Config reads the server's configuration as the server would: file, or
-// postgresql.conf in the data directory if that is empty, with all that it
-// includes, and then postgresql.auto.conf, which wins. The error matches
-// [fs.ErrNotExist] where the main file is kept elsewhere, as Debian does.
+// Config reads the server's configuration as the server would: file with all
+// that it includes, and then postgresql.auto.conf, which wins. If file is empty
+// it is the one that the server was last started with, as Debian does it, else
+// postgresql.conf in the data directory. The error matches [fs.ErrNotExist]
+// where there is none.
 func (d *Dir) Config(file string) (*Config, error) {
+	if file == "" {
+		file = d.startedWith("config_file")
+	}
 	if file == "" {
 		file = d.join("postgresql.conf")
 	}
