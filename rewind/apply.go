@@ -13,6 +13,9 @@ import (
 // apply carries the plan out. What an action overwrites or removes is in the
 // journal, on disk, before it is touched; every action may be repeated.
 func (r *run) apply(ctx context.Context) error {
+	if r.cfg.Undo {
+		r.startSums(ctx)
+	}
 	var copies []plan.Action
 	for _, a := range r.plan.Actions {
 		switch a.Kind {

@@ -73,7 +73,7 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.result.Journal = r.journal.Dir()
 	if r.resumed == nil {
-		if err := r.saveEvidence(ctx); err != nil {
+		if err := r.timed(PartReports, func() error { return r.saveEvidence(ctx) }); err != nil {
 			return err
 		}
 	}

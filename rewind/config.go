@@ -119,8 +119,27 @@ type Written struct {
 	Holes      int64 `json:"holes"`       // zeros that became holes in the target's files
 }
 
-// Timed is how long a phase took.
+// Timed is how long a phase took, and parts of it that are worth telling.
 type Timed struct {
 	Phase   Phase         `json:"phase"`
 	Elapsed time.Duration `json:"elapsed_ns"`
+	Parts   []Part        `json:"parts,omitempty"`
 }
+
+// Part is how long a part of a phase took. Parts do not overlap.
+type Part struct {
+	Name    string        `json:"part"` // one of the names below
+	Elapsed time.Duration `json:"elapsed_ns"`
+}
+
+// Names of parts. They appear in JSON and are part of the interface.
+const (
+	PartCompare  = "compare"   // plan: files of both sides that may be the same
+	PartFetch    = "fetch"     // stage, copy: bytes from the source
+	PartProof    = "proof"     // stage: every record that replay needs
+	PartOldBytes = "old-bytes" // copy: pre-images, read, written and flushed
+	PartWrite    = "write"     // copy: into the target
+	PartReports  = "reports"   // copy: of the evidence bundle
+	PartFlush    = "flush"     // sync: of the target
+	PartManifest = "manifest"  // sync: of the evidence bundle
+)

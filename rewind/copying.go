@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+	"time"
 
 	"forkpoint/rewind/journal"
 	"forkpoint/rewind/plan"
@@ -21,6 +22,7 @@ type copying struct {
 	total int64
 	done  int64
 
+	writing time.Duration // into the target, in the portion
 	window  *journal.Window
 	actions map[string]*plan.Action // of the portion
 	ends    map[string]int64        // where files that were fetched to their end, end
@@ -68,6 +70,21 @@ func (r *run) ranges(a *plan.Action) iter.Seq[source.Range] {
 func (c *copying) copy(ctx context.Context, p portion) error {
 	r := c.run
 	c.window, c.actions = r.edit.Window(), make(map[string]*plan.Action, len(p.parts))
+	if err := r.timed(PartOldBytes, func() error { return c.save(ctx, p) }); err != nil {
+		return err
+	}
+	began := r.cfg.Now()
+	c.writing = 0
+	if err := r.cfg.Source.Fetch(ctx, p.ranges(c.missing), c.deliver); err != nil {
+		return err
+	}
+	r.spent(PartFetch, r.cfg.Now().Sub(began)-c.writing)
+	r.spent(PartWrite, c.writing)
+	return r.timed(PartWrite, func() error { return c.finish(p) })
+}
+
+// save notes the old bytes of a portion, durably.
+func (c *copying) save(ctx context.Context, p portion) error {
 	for _, part := range p.parts {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -77,12 +94,11 @@ func (c *copying) copy(ctx context.Context, p portion) error {
 			return err
 		}
 	}
-	if err := c.window.Commit(); err != nil {
-		return err
-	}
-	if err := r.cfg.Source.Fetch(ctx, p.ranges(c.missing), c.deliver); err != nil {
-		return err
-	}
+	return c.window.Commit()
+}
+
+// finish gives the files that end with a portion their length.
+func (c *copying) finish(p portion) error {
 	for _, part := range p.parts {
 		if !part.ends || c.missing[part.action.Path] {
 			continue
@@ -93,7 +109,7 @@ func (c *copying) copy(ctx context.Context, p portion) error {
 		delete(c.ends, part.action.Path)
 		delete(c.holes, part.action.Path)
 	}
-	return r.edit.Flush()
+	return c.run.edit.Flush()
 }
 
 // prepare notes what a part overwrites and cuts off, and has a file made where
@@ -141,7 +157,10 @@ func (c *copying) deliver(chunk source.Chunk) error {
 	if chunk.Missing {
 		return c.vanished(chunk.Path)
 	}
-	if err := c.write(a, chunk); err != nil {
+	began := r.cfg.Now()
+	err := c.write(a, chunk)
+	c.writing += r.cfg.Now().Sub(began)
+	if err != nil {
 		return err
 	}
 	if chunk.Short && a.Kind != plan.Blocks {

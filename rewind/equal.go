@@ -101,7 +101,7 @@ func (c *comparing) compare(ctx context.Context) error {
 	if c.run.cfg.Source.Kind() == source.Live {
 		compare = c.compareSums
 	}
-	err := compare(ctx)
+	err := c.run.timed(PartCompare, func() error { return compare(ctx) })
 	if errors.Is(err, source.ErrBusy) {
 		c.off = true
 		for _, i := range c.todo {

@@ -69,7 +69,7 @@ func (r *run) saveEvidence(ctx context.Context) error {
 // is whole by now, so what goes wrong here is for the operator to know and no
 // reason to fail.
 func (r *run) closeEvidence() {
-	if err := writeManifest(r.target.FS(), r.journal.Dir()); err != nil {
+	if err := writeManifest(r.target.FS(), r.journal.Dir(), r.sums.of); err != nil {
 		r.note(fmt.Sprintf("the evidence bundle has no manifest, so nothing guards it against changes: %v", err))
 	}
 	if err := target.RemoveTree(r.target.FS(), r.stageDir()); err != nil {
@@ -79,14 +79,14 @@ func (r *run) closeEvidence() {
 
 // writeManifest writes the sums of all files of a bundle, in the form that
 // sha256sum --check reads.
-func writeManifest(fsys target.FS, bundle string) error {
+func writeManifest(fsys target.FS, bundle string, sum func(name string) (string, error)) error {
 	names, err := bundleFiles(bundle)
 	if err != nil {
 		return err
 	}
 	var text strings.Builder
 	for _, name := range names {
-		sum, err := sumFile(filepath.Join(bundle, name))
+		sum, err := sum(filepath.Join(bundle, name))
 		if err != nil {
 			return err
 		}

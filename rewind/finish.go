@@ -45,14 +45,16 @@ func (r *run) finish(ctx context.Context) error {
 
 // commit makes everything durable and lets servers start.
 func (r *run) commit(ctx context.Context) error {
-	if err := r.edit.Finish(ctx, r.label()); err != nil {
+	if err := r.timed(PartFlush, func() error { return r.edit.Finish(ctx, r.label()) }); err != nil {
 		return err
 	}
 	r.changed = false
 	r.result.Written.PreImages = r.journal.Size()
 	r.tell(Event{Kind: EventDone})
-	r.closeEvidence()
-	return nil
+	return r.timed(PartManifest, func() error {
+		r.closeEvidence()
+		return nil
+	})
 }
 
 // minRecoveryPoint is how far the target must replay before it is consistent

@@ -76,6 +76,8 @@ type run struct {
 	// that the caller named.
 	archived []string
 	resumed  *resumed // nil unless an interrupted run is taken up
+	sums     *sums    // nil until the target is changed
+	parts    []Part   // of the step that is running
 
 	changed bool // the target is not as it was
 	done    bool // nothing is left to do
@@ -141,17 +143,40 @@ func (r *run) fail(ctx context.Context, phase Phase, err error) error {
 }
 
 func (r *run) took(phase Phase, d time.Duration) {
-	times := r.result.Times
-	if n := len(times); n > 0 && times[n-1].Phase == phase {
-		times[n-1].Elapsed += d
-		return
+	n := len(r.result.Times)
+	if n == 0 || r.result.Times[n-1].Phase != phase {
+		r.result.Times = append(r.result.Times, Timed{Phase: phase})
+		n++
 	}
-	r.result.Times = append(times, Timed{phase, d})
+	t := &r.result.Times[n-1]
+	t.Elapsed += d
+	t.Parts = append(t.Parts, r.parts...)
+	r.parts = nil
+}
+
+// spent notes how long a part of the present step took, over all its rounds.
+func (r *run) spent(name string, d time.Duration) {
+	for i := range r.parts {
+		if r.parts[i].Name == name {
+			r.parts[i].Elapsed += d
+			return
+		}
+	}
+	r.parts = append(r.parts, Part{name, d})
+}
+
+// timed runs a part of the present step and notes how long it took.
+func (r *run) timed(name string, do func() error) error {
+	began := r.cfg.Now()
+	err := do()
+	r.spent(name, r.cfg.Now().Sub(began))
+	return err
 }
 
 func (r *run) note(text string) { r.result.Notes = append(r.result.Notes, text) }
 
 func (r *run) close() {
+	r.sums.end()
 	if r.journal != nil {
 		r.journal.Close()
 	}

@@ -137,7 +137,7 @@ func (r *run) stageWAL(ctx context.Context) error {
 			return fmt.Errorf("fetch %s for replay: %w", name, err)
 		}
 	}
-	return r.fetchStaged(ctx, actions)
+	return r.timed(PartFetch, func() error { return r.fetchStaged(ctx, actions) })
 }
 
 // fetchStaged writes whole files from the source into the stage directory.
@@ -202,7 +202,9 @@ func sumSizes(actions []plan.Action) (total int64) {
 func (r *run) checkReplay(ctx context.Context) error {
 	s := &r.sit
 	span := pg.Span{From: s.label.Redo, To: max(s.sourceEnd.LSN, s.label.LSN+1)}
+	began := r.cfg.Now()
 	facts, err := r.replayLog().Touched(ctx, s.source.path, span)
+	r.spent(PartProof, r.cfg.Now().Sub(began))
 	if err != nil {
 		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}

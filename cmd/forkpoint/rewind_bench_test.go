@@ -94,6 +94,9 @@ func (c cost) row(name, load string) string {
 		old, read = c.result.Written.PreImages, c.result.Written.FromSource
 		for _, t := range c.result.Times {
 			phases = append(phases, fmt.Sprintf("%s %.2f", t.Phase, t.Elapsed.Seconds()))
+			for _, p := range t.Parts {
+				phases[len(phases)-1] += fmt.Sprintf(" [%s %.2f]", p.Name, p.Elapsed.Seconds())
+			}
 		}
 	}
 	return fmt.Sprintf("%s\t%.2f\t%.2f\t%.1f\t%.1f\t%.1f\t%.0f\t%s\t%s", name, c.wall.Seconds(), c.cpu.Seconds(),

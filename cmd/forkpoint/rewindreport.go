@@ -104,7 +104,15 @@ func (r *rewindReport) doneFacts() reports.Facts {
 	var phases []string
 	for _, t := range r.Times {
 		total += t.Elapsed
-		phases = append(phases, fmt.Sprintf("%s %s", t.Phase, t.Elapsed.Round(time.Millisecond)))
+		var parts []string
+		for _, p := range t.Parts {
+			parts = append(parts, fmt.Sprintf("%s %s", p.Name, p.Elapsed.Round(time.Millisecond)))
+		}
+		phase := fmt.Sprintf("%s %s", t.Phase, t.Elapsed.Round(time.Millisecond))
+		if len(parts) > 0 {
+			phase += " (" + strings.Join(parts, ", ") + ")"
+		}
+		phases = append(phases, phase)
 	}
 	return append(facts, reports.Fact{Name: "took", Value: total, Note: strings.Join(phases, ", ")})
 }

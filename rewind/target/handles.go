@@ -19,6 +19,7 @@ type handle struct {
 	file     File
 	readOnly bool
 	dirty    bool // written since it was last flushed
+	written  int  // bytes since the kernel was last asked to write them out
 }
 
 func newHandles(limit int) handles {

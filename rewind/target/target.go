@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -49,6 +50,7 @@ type Target struct {
 	touched  touched
 	method   SyncMethod
 	workers  int
+	starting atomic.Bool // see start
 }
 
 // Open takes the data directory for this process. It must belong to this

@@ -16,8 +16,33 @@ func (t *Target) WriteAt(name string, off int64, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.file.WriteAt(data, off)
-	return err
+	if _, err = h.file.WriteAt(data, off); err != nil {
+		return err
+	}
+	if h.written += len(data); h.written >= startWriteAt && t.method != SyncNone {
+		h.written = 0
+		t.start(h.file)
+	}
+	return nil
+}
+
+// startWriteAt is how many bytes are written to a file before the kernel is
+// asked to begin writing them to the disk. Left alone it waits until they are
+// many, and the flush at the end takes as long as all the rest.
+const startWriteAt = 16 << 20
+
+// start has the kernel begin to write a file out, in the background. One file
+// at a time: where the disk is slower than the source that is enough, and no
+// harm is done where it is not begun at all.
+func (t *Target) start(f File) {
+	o, is := f.(*os.File)
+	if !is || !t.starting.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer t.starting.Store(false)
+		startWrite(o)
+	}()
 }
 
 // Truncate cuts a file or extends it with zeros.
