@@ -36,6 +36,7 @@ var layers = map[string]string{
 	"walinspect":            "walinspect/pg walinspect/codec walinspect/pgcontrol",
 	"walinspect/rmgr":       "walinspect/pg walinspect/pgcontrol walinspect",
 	"walinspect/segment":    "walinspect/pg walinspect/codec walinspect/timeline walinspect golang.org/x/sync",
+	"walinspect/walstream":  "walinspect/pg github.com/jackc/pgx/v5",
 	"walinspect/lineage":    "walinspect/pg walinspect/timeline walinspect walinspect/rmgr walinspect/segment",
 	"walinspect/datadir":    "walinspect/pg walinspect/timeline walinspect/pgcontrol",
 	"walinspect/waltest":    "walinspect/pg walinspect",

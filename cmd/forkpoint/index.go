@@ -35,6 +35,8 @@ type indexOptions struct {
 	failOn   reports.Severity
 	follow   bool
 	every    durationFlag
+	server   string // stream from it instead of reading a place
+	slot     string
 }
 
 func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
@@ -44,6 +46,8 @@ func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&o.progress, "progress", "P", false, "show progress where stderr is no terminal")
 	fs.BoolVarP(&o.follow, "follow", "f", false, "go on as the server writes, until a signal ends it")
 	fs.Var(&o.every, "every", "with --follow, read what was written at most this often, as a `time` span")
+	fs.StringVar(&o.server, "source-server", "", "with --follow, stream the log from the running server of this connection string (`CONNINFO`)")
+	fs.StringVar(&o.slot, "slot", "", "with --source-server, the `name` of a physical replication slot that keeps WAL until it is indexed")
 	fs.Var(&o.failOn, "fail-on", "exit with status 3 at this `severity` or above: notice, warning or damage")
 	addFormat(fs, &o.format)
 }
@@ -51,7 +55,7 @@ func (o *indexOptions) addFlags(fs *pflag.FlagSet) {
 func newIndexCommand(app *app) *cobra.Command {
 	opts := indexOptions{format: render.Text, failOn: reports.Damage, every: durationFlag(time.Second)}
 	cmd := &cobra.Command{
-		Use:   "index [flags] PGDATA|ARCHIVE",
+		Use:   "index [flags] PGDATA|ARCHIVE\n  forkpoint index [flags] --follow --source-server CONNINFO",
 		Short: "Read WAL into the catalog",
 		Long: `Read the WAL of a data directory or of an archive into the catalog: what each
 segment touched, its checkpoints, commits and file events. Later reports and
@@ -67,15 +71,20 @@ Of a data directory the names of its relations are kept too.
 
 Run it now and then on a primary, at least once per checkpoint interval, and a
 later rewind does not depend on what pg_wal still holds. Or let it run beside
-the server with --follow, or have archive_command call "forkpoint index push".`,
+the server with --follow, or have archive_command call "forkpoint index push".
+From another machine, --follow --source-server streams the log by the replication
+protocol; the role needs REPLICATION. The catalog tells where to go on.`,
 		Example: `  forkpoint index /var/lib/postgresql/15/main
   forkpoint index --follow /var/lib/postgresql/15/main
+  forkpoint index --follow --source-server "host=db1 user=replicator" --slot forkpoint
   forkpoint index /backup/archive --catalog /var/lib/forkpoint/main.db -j 4`,
-		Args: wantArgs(1, 1, "one data directory or folder"),
+		Args: wantArgs(0, 1, "one data directory or folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.place = args[0]
-			if opts.jobs < 1 {
-				return usagef("--jobs %d: want at least 1", opts.jobs)
+			if err := opts.check(args); err != nil {
+				return err
+			}
+			if opts.server != "" {
+				return runStream(cmd.Context(), app, opts)
 			}
 			if opts.follow {
 				return runFollow(cmd.Context(), app, opts)
@@ -86,6 +95,22 @@ the server with --follow, or have archive_command call "forkpoint index push".`,
 	opts.addFlags(cmd.Flags())
 	cmd.AddCommand(newPushCommand(app))
 	return cmd
+}
+
+func (o *indexOptions) check(args []string) error {
+	switch {
+	case o.jobs < 1:
+		return usagef("--jobs %d: want at least 1", o.jobs)
+	case o.server != "" && (!o.follow || len(args) > 0):
+		return usagef("--source-server goes with --follow, and in place of a data directory or folder")
+	case o.slot != "" && o.server == "":
+		return usagef("--slot goes with --source-server")
+	case o.server == "" && len(args) == 0:
+		return usagef("want one data directory or folder")
+	case len(args) > 0:
+		o.place = args[0]
+	}
+	return nil
 }
 
 func runIndex(ctx context.Context, app *app, opts indexOptions) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"forkpoint/blockmap/relname"
@@ -27,7 +29,9 @@ type follower struct {
 	app     *app
 	opts    indexOptions
 	catalog *store.Catalog
-	from    map[pg.TimelineID]uint64 // segment to go on with, by timeline
+	open    func(context.Context) (*indexPlace, error) // what there is to read now
+	names   func(context.Context, *indexPlace)         // keeps the names of relations
+	from    map[pg.TimelineID]uint64                   // segment to go on with, by timeline
 	report  map[pg.TimelineID]*reports.IndexedTimeline
 	named   time.Time
 }
@@ -47,7 +51,9 @@ func runFollow(ctx context.Context, app *app, opts indexOptions) error {
 		return err
 	}
 	defer catalog.Close() // saves were committed as they were made
-	f := &follower{app: app, opts: opts, catalog: catalog, from: map[pg.TimelineID]uint64{}, report: map[pg.TimelineID]*reports.IndexedTimeline{}}
+	f := newFollower(app, opts, catalog)
+	f.open = func(ctx context.Context) (*indexPlace, error) { return openIndexPlace(ctx, opts.place) }
+	f.names = func(ctx context.Context, place *indexPlace) { place.saveNames(ctx, app, catalog) }
 	watch, err := watchFolder(filepath.Join(place.pgdata, "pg_wal"))
 	if err != nil {
 		app.log.Info("changes of the folder are not told: looking now and then", "path", opts.place, "err", err)
@@ -68,7 +74,11 @@ func runFollow(ctx context.Context, app *app, opts indexOptions) error {
 	if err := f.pass(last); err != nil {
 		return err
 	}
-	return f.show(place)
+	return f.show(place.cluster)
+}
+
+func newFollower(app *app, opts indexOptions, catalog *store.Catalog) *follower {
+	return &follower{app: app, opts: opts, catalog: catalog, from: map[pg.TimelineID]uint64{}, report: map[pg.TimelineID]*reports.IndexedTimeline{}}
 }
 
 // wait returns when there is something to read, false when there will be no
@@ -95,7 +105,7 @@ func (f *follower) wait(ctx context.Context, began time.Time, w *watcher) bool {
 // pass reads what was written since the pass before, from the segment that was
 // the last then.
 func (f *follower) pass(ctx context.Context) error {
-	place, err := openIndexPlace(ctx, f.opts.place)
+	place, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,7 +113,7 @@ func (f *follower) pass(ctx context.Context) error {
 		return err
 	}
 	if time.Since(f.named) >= namesEvery {
-		place.saveNames(ctx, f.app, f.catalog)
+		f.names(ctx, place)
 		f.named = time.Now()
 	}
 	for _, tli := range place.timelines() {
@@ -143,12 +153,10 @@ func (f *follower) note(t reports.IndexedTimeline) {
 	f.app.log.Debug("read what was written", "tli", t.Timeline, "lsn", t.Span.To)
 }
 
-func (f *follower) show(place *indexPlace) error {
-	report := &reports.Indexing{Catalog: f.catalog.Path(), Place: f.opts.place, Cluster: place.cluster}
-	for _, tli := range place.timelines() {
-		if t := f.report[tli]; t != nil {
-			report.Timelines = append(report.Timelines, *t)
-		}
+func (f *follower) show(cluster reports.Cluster) error {
+	report := &reports.Indexing{Catalog: f.catalog.Path(), Place: f.opts.place, Cluster: cluster}
+	for _, tli := range slices.Sorted(maps.Keys(f.report)) {
+		report.Timelines = append(report.Timelines, *f.report[tli])
 	}
 	report.Judge()
 	if err := f.app.show(f.opts.format, report); err != nil {
@@ -171,6 +179,11 @@ func (p *indexPlace) saveNames(ctx context.Context, app *app, catalog *store.Cat
 	if err == nil {
 		names, err = relname.Offline(ctx, dir)
 	}
+	keepNames(ctx, app, catalog, p.geometry.SystemID, names, err)
+}
+
+// keepNames stores names, if they could be read.
+func keepNames(ctx context.Context, app *app, catalog *store.Catalog, systemID uint64, names *relname.Names, err error) {
 	if err == nil {
 		err = errors.Join(names.Skipped()...)
 		var list []store.RelationName
@@ -180,7 +193,7 @@ func (p *indexPlace) saveNames(ctx context.Context, app *app, catalog *store.Cat
 				list = append(list, store.RelationName{Storage: storage, Name: n.QualifiedName, Kind: n.Kind.String(), Owner: n.OwnerIs, Seen: now})
 			}
 		}
-		err = errors.Join(err, catalog.SaveNames(ctx, p.geometry.SystemID, list))
+		err = errors.Join(err, catalog.SaveNames(ctx, systemID, list))
 	}
 	if err != nil {
 		app.log.Info("not all names of relations could be kept", "err", err)

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"forkpoint/blockmap/relname"
+	"forkpoint/reports"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/timeline"
+	"forkpoint/walinspect/walstream"
+)
+
+// retryAtMost is the longest pause before the server is asked again.
+const retryAtMost = 10 * time.Second
+
+// streamer indexes what a server sends of its log. What was received lies in a
+// spool until the segment is in the catalog, and only then the server is told
+// that it is safe.
+type streamer struct {
+	*follower
+	spool    *walstream.Spool
+	identity walstream.Identity
+	tli      pg.TimelineID // that is streamed
+	at       pg.LSN        // end of what was received; 0 before the first stream
+	fresh    bool          // something came since the last pass
+	spooled  map[pg.SegmentName]bool
+}
+
+// runStream indexes the log of a running server until a signal ends it. A
+// connection that breaks is made again.
+func runStream(ctx context.Context, app *app, opts indexOptions) (err error) {
+	conn, err := walstream.Connect(ctx, opts.server)
+	if err != nil {
+		return err
+	}
+	defer func() { conn.Close() }() // the one that is open then
+	opts.place = conn.String()
+	s := &streamer{spooled: map[pg.SegmentName]bool{}}
+	if s.identity, err = conn.Identify(ctx); err != nil {
+		return err
+	}
+	catalog, err := openCatalog(ctx, app, app.catalogPath(opts.catalog, opts.stateDir, ""), true)
+	if err != nil {
+		return err
+	}
+	defer catalog.Close() // saves were committed as they were made
+	s.follower = newFollower(app, opts, catalog)
+	s.open, s.names = s.openSpool, s.saveLiveNames
+	if s.spool, err = walstream.NewSpool(s.identity.SegmentSize); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.spool.Remove()) }()
+
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, retryAtMost) {
+		before := s.at
+		err := s.stream(ctx, conn)
+		var fatal *streamError
+		switch {
+		case ctx.Err() != nil:
+			return s.last(ctx)
+		case errors.As(err, &fatal):
+			return err
+		}
+		app.log.Warn("the stream broke off, trying again", "lsn", s.at, "err", err)
+		if s.at != before {
+			pause = 100 * time.Millisecond
+		}
+		if conn = s.reconnect(ctx, conn, pause); ctx.Err() != nil {
+			return s.last(ctx)
+		}
+	}
+}
+
+// streamError is one that trying again would not mend.
+type streamError struct{ error }
+
+func (e *streamError) Unwrap() error { return e.error }
+
+// reconnect waits and connects again. A connection that cannot be made leaves
+// the old, broken one, which the next attempt finds.
+func (s *streamer) reconnect(ctx context.Context, old *walstream.Conn, pause time.Duration) *walstream.Conn {
+	wait := time.NewTimer(pause)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return old
+	case <-wait.C:
+	}
+	conn, err := walstream.Connect(ctx, s.opts.server)
+	if err != nil {
+		s.app.log.Debug("the server cannot be reached", "err", err)
+		return old
+	}
+	old.Close()
+	return conn
+}
+
+// stream receives over one connection until it breaks off.
+func (s *streamer) stream(ctx context.Context, conn *walstream.Conn) error {
+	id, err := conn.Identify(ctx)
+	if err != nil {
+		return err
+	}
+	if id.SystemID != s.identity.SystemID || id.SegmentSize != s.identity.SegmentSize {
+		return &streamError{fmt.Errorf("%s is another cluster now: system identifier %d, before it was %d", conn, id.SystemID, s.identity.SystemID)}
+	}
+	s.identity = id
+	if s.at == 0 {
+		if err := s.choose(ctx, conn); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := s.fetchHistory(ctx, conn, s.tli); err != nil {
+			return err
+		}
+		end, err := s.start(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if end == nil {
+			if end, err = s.receive(ctx, conn); err != nil {
+				return err
+			}
+		}
+		if err := s.pass(ctx); err != nil {
+			return &streamError{err}
+		}
+		// The next timeline's first segment begins with what this one has of it.
+		if err := s.forget(func(pg.SegmentName) bool { return true }); err != nil {
+			return &streamError{err}
+		}
+		s.identity.Timeline = max(s.identity.Timeline, end.Next)
+		s.tli, s.at = end.Next, s.identity.SegmentSize.Start(s.identity.SegmentSize.Number(end.At))
+	}
+}
+
+// choose decides where to begin: at the last segment of the server's history
+// that the catalog knows, else where the slot keeps the log, else with the
+// segment that is written now.
+func (s *streamer) choose(ctx context.Context, conn *walstream.Conn) error {
+	size, id := s.identity.SegmentSize, s.identity
+	path := timeline.SingleTimeline(id.Timeline)
+	if id.Timeline > 1 {
+		content, err := conn.History(ctx, id.Timeline)
+		if err != nil {
+			return err
+		}
+		h, err := timeline.Parse(id.Timeline, content)
+		if err != nil {
+			return err
+		}
+		path = h.Path()
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		_, last, found, err := s.catalog.Bounds(ctx, id.SystemID, size, path[i].Timeline)
+		if err != nil {
+			return &streamError{err}
+		}
+		if found {
+			s.tli, s.at = path[i].Timeline, size.Start(last)
+			if s.at >= path[i].End {
+				s.tli, s.at = path[i+1].Timeline, size.Start(size.Number(path[i].End))
+			}
+			return nil
+		}
+	}
+	s.tli, s.at = id.Timeline, size.Start(size.Number(id.Flushed))
+	if s.opts.slot == "" {
+		return nil
+	}
+	at, err := conn.SlotPosition(ctx, s.opts.slot)
+	if err == nil && at.Valid() {
+		s.tli, s.at = path.Owner(at), size.Start(size.Number(at))
+	}
+	return err
+}
+
+// start begins to stream. Where the server has removed the log meanwhile, it
+// goes on with what there is, and the gap is in the report.
+func (s *streamer) start(ctx context.Context, conn *walstream.Conn) (*walstream.Switch, error) {
+	end, err := conn.Start(ctx, s.opts.slot, s.tli, s.at)
+	size := s.identity.SegmentSize
+	if err != nil && s.tli != s.identity.Timeline && !errors.Is(err, walstream.ErrRemoved) {
+		s.at = 0 // the server left the timeline before that place: choose anew
+		return nil, err
+	}
+	if now := size.Start(size.Number(s.identity.Flushed)); errors.Is(err, walstream.ErrRemoved) && (s.at < now || s.tli < s.identity.Timeline) {
+		s.app.log.Warn("the server has removed WAL that is not in the catalog: going on with what it writes now; an archive may have the rest",
+			"tli", s.tli, "lsn", s.at, "err", err)
+		s.tli, s.at = s.identity.Timeline, now
+		return nil, err
+	}
+	return end, err
+}
+
+// receive takes in pieces until the timeline ends.
+func (s *streamer) receive(ctx context.Context, conn *walstream.Conn) (*walstream.Switch, error) {
+	passed := time.Now()
+	every := time.Duration(s.opts.every)
+	for {
+		piece, err := conn.Receive(ctx, max(every, time.Millisecond))
+		if err != nil || piece.End != nil {
+			return piece.End, err
+		}
+		if n := len(piece.Data); n > 0 {
+			if err := s.spool.Write(s.tli, piece.At, piece.Data); err != nil {
+				return nil, &streamError{err}
+			}
+			s.spooled[pg.SegmentName{Timeline: s.tli, Number: s.identity.SegmentSize.Number(piece.At)}] = true
+			s.at, s.fresh = piece.At+pg.LSN(n), true
+		}
+		if !piece.Asked && (!s.fresh || time.Since(passed) < every) {
+			continue
+		}
+		if err := s.pass(ctx); err != nil {
+			return nil, &streamError{err}
+		}
+		passed = time.Now()
+		confirmed := s.at
+		if !piece.Asked {
+			confirmed = s.safe()
+		}
+		if err := conn.Confirm(confirmed); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pass indexes what was received and removes what is not needed any more.
+func (s *streamer) pass(ctx context.Context) error {
+	if !s.fresh {
+		return nil
+	}
+	if err := s.follower.pass(ctx); err != nil {
+		return err
+	}
+	s.fresh = false
+	return s.forget(func(name pg.SegmentName) bool { return name.Number < s.from[name.Timeline] })
+}
+
+// forget removes segments from the spool.
+func (s *streamer) forget(which func(pg.SegmentName) bool) error {
+	for name := range s.spooled {
+		if which(name) {
+			if err := s.spool.Forget(name); err != nil {
+				return err
+			}
+			delete(s.spooled, name)
+		}
+	}
+	return nil
+}
+
+// safe is the position up to which the server may forget the log. It keeps
+// whole segments: of the one that is received now nothing goes.
+func (s *streamer) safe() pg.LSN {
+	size, needed := s.identity.SegmentSize, s.from[s.tli]
+	if size.Number(s.at) == needed {
+		return s.at
+	}
+	return min(s.at, size.Start(needed))
+}
+
+// last indexes what came before the signal, and reports.
+func (s *streamer) last(ctx context.Context) error {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err := s.pass(late); err != nil {
+		return err
+	}
+	cluster := reports.Cluster{SystemID: s.identity.SystemID, SegmentSize: s.identity.SegmentSize}
+	if err := learnMajor(late, s.catalog, &cluster); err != nil {
+		return err
+	}
+	return s.show(cluster)
+}
+
+// openSpool sees the spool as a place that is indexed.
+func (s *streamer) openSpool(ctx context.Context) (*indexPlace, error) {
+	place, err := openIndexPlace(ctx, s.spool.Dir())
+	if err == nil {
+		place.current = s.tli
+	}
+	return place, err
+}
+
+func (s *streamer) fetchHistory(ctx context.Context, conn *walstream.Conn, tli pg.TimelineID) error {
+	if tli == 1 {
+		return nil
+	}
+	content, err := conn.History(ctx, tli)
+	if err != nil && tli != s.identity.Timeline {
+		return nil // it need not have the files of those it came from
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.spool.WriteHistory(tli, content); err != nil {
+		return &streamError{err}
+	}
+	return nil
+}
+
+// saveLiveNames asks the server for the names of its relations. A role that may
+// only replicate cannot, and the catalog is worth having without.
+func (s *streamer) saveLiveNames(ctx context.Context, place *indexPlace) {
+	config, err := pgx.ParseConfig(s.opts.server)
+	var names *relname.Names
+	if err == nil {
+		names, err = relname.LiveAll(ctx, config)
+	}
+	keepNames(ctx, s.app, s.catalog, place.geometry.SystemID, names, err)
+}
