@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"forkpoint/rewind/source"
@@ -48,6 +49,9 @@ func (w *SourceWAL) Open(ctx context.Context, name string) (*segment.File, error
 
 // List yields the segments, in the order of their names.
 func (w *SourceWAL) List(ctx context.Context) iter.Seq2[segment.Info, error] {
+	if local, is := w.source.(*source.Local); is { // its whole tree need not be walked
+		return segment.NewDir(filepath.Join(local.Dir().Path(), "pg_wal"), w.size).List(ctx)
+	}
 	return func(yield func(segment.Info, error) bool) {
 		for f, err := range source.ListWAL(ctx, w.source) {
 			if err != nil {

@@ -84,27 +84,6 @@ func TestDiagnoseSeveralProblems(t *testing.T) {
 	pgRewindSays(t, pair.Old, pair.Primary, `wal_log_hints = on`)
 }
 
-// C1: the source was promoted and its control file does not know yet. pg_rewind
-// 15 sees no fork there.
-func TestDiagnosePromotedWithoutCheckpoint(t *testing.T) {
-	t.Parallel()
-	pair := pgtest.NewPair(t, append(oracle(t), pgtest.Conf("checkpoint_timeout", "1h"), pgtest.Conf("checkpoint_completion_target", "1"))...)
-	pair.Primary.Exec("CREATE TABLE big AS SELECT generate_series(1, 300000) n, repeat('x', 100) s")
-	pair.Split()
-	write(pair.Old, "old")
-	pair.Old.Stop(pgtest.Fast)
-	if pair.Primary.Timeline() != 1 {
-		t.Skip("the checkpoint after the promotion was over at once")
-	}
-	if out, err := pair.Old.PgRewind("--dry-run", "--source-server", pair.Primary.ConnString()); !strings.Contains(out, "no rewind required") {
-		t.Logf("pg_rewind: %v\n%s", err, out)
-	}
-	d := diagnosis(t, 3, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString())
-	if d.Verdict != reports.RemedyRewind || d.Source.Timeline != 2 {
-		t.Errorf("verdict %s, source on timeline %d", d.Verdict, d.Source.Timeline)
-	}
-}
-
 // Ten fail-overs in a row, with the histories of all of them.
 func TestHistoryTenDeep(t *testing.T) {
 	t.Parallel()

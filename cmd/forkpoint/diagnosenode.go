@@ -86,7 +86,7 @@ func controlFacts(name, kind string, c *pgcontrol.Control) reports.DiagnosedNode
 
 func openServerNode(ctx context.Context, app *app, conninfo string, opts endsOptions) (*lineageNode, error) {
 	opts.sourceDir, opts.sourceServer = "", conninfo
-	s, err := openSource(ctx, app, opts)
+	s, err := openServer(ctx, app, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func openServerNode(ctx context.Context, app *app, conninfo string, opts endsOpt
 	return n, nil
 }
 
-func describeServer(ctx context.Context, s source.Source) (*lineageNode, error) {
+func describeServer(ctx context.Context, s *source.Server) (*lineageNode, error) {
 	_, control, err := s.Control(ctx)
 	if err != nil {
 		return nil, err
@@ -112,11 +112,10 @@ func describeServer(ctx context.Context, s source.Source) (*lineageNode, error) 
 	if n.InRecovery, err = s.InRecovery(ctx); err != nil {
 		return nil, err
 	}
-	end, err := s.EndOfWAL(ctx)
-	if err != nil {
+	n.State = "running"
+	if n.Reached, err = s.Reached(ctx); err != nil {
 		return nil, err
 	}
-	n.Reached, n.State = end.LSN, "running"
 	n.DiagnosedNode.Path, err = timeline.ReadPath(n.Timeline, func(tli pg.TimelineID) ([]byte, error) { return s.History(ctx, tli) })
 	return n, err
 }

@@ -168,6 +168,14 @@ func openSource(ctx context.Context, app *app, o endsOptions) (source.Source, er
 		}
 		return local, nil
 	}
+	s, err := openServer(ctx, app, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openServer(ctx context.Context, app *app, o endsOptions) (*source.Server, error) {
 	s, err := source.Connect(ctx, o.sourceServer, source.Options{
 		Jobs: o.jobs, ConnectTimeout: time.Duration(o.timeout), IdleTimeout: time.Duration(o.idle), RetryFor: time.Duration(o.retry),
 		WaitReady: time.Duration(o.wait), Rate: int64(o.rate), Log: app.log,

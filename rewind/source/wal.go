@@ -51,6 +51,18 @@ func (s *Server) InRecovery(ctx context.Context) (standby bool, err error) {
 	return standby, err
 }
 
+// Reached is how far the server has come: what a primary has flushed, and what
+// a standby has replayed, which may be past the position that its control file
+// names.
+func (s *Server) Reached(ctx context.Context) (lsn pg.LSN, err error) {
+	err = s.do(ctx, "ask for the position", func(ctx context.Context, sess *session) (bool, error) {
+		p, err := sess.positions(ctx)
+		lsn = max(p.flush, p.replay)
+		return false, err
+	})
+	return lsn, err
+}
+
 // Timeline asks a primary, which knows its timeline before its control file
 // does. For a standby the control file is a lower bound, see
 // [session.standbyTimeline].
