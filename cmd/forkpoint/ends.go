@@ -56,8 +56,8 @@ func (o *endsOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.catalog, "catalog", "", "catalog `file` of forkpoint index (default $FORKPOINT_CATALOG, else catalog.db in the state directory)")
 	fs.StringVar(&o.stateDir, "state-dir", "", "`folder` of journal, evidence and catalog (default PGDATA.forkpoint)")
 	fs.IntVarP(&o.jobs, "jobs", "j", 2, "`number` of segments to read, or of connections to the source, at a time")
-	fs.Var(&o.timeout, "connect-timeout", "give up connecting to the source after this `time`")
 	o.timeout = durationFlag(30 * time.Second)
+	fs.Var(&o.timeout, "connect-timeout", "give up connecting to the source after this `time`")
 }
 
 // check refuses sources that are missing or one too many, in pg_rewind's words.

@@ -93,7 +93,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	}
 	var result *rewind.Result
 	if !opts.dryRun {
-		trace := traceState(stateDir("", opts.target))
+		trace := traceState(stateDir("", opts.target), "rewind")
 		defer func() { trace.end(p.app, opts.target, result, err) }()
 	}
 	e, err := openEnds(ctx, p.app, endsOptions{

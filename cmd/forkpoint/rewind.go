@@ -37,6 +37,7 @@ type rewindOptions struct {
 
 func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	o.ends.addFlags(fs)
+	o.ends.idle, o.ends.retry = durationFlag(2*time.Minute), durationFlag(time.Minute)
 	fs.Var(&o.ends.idle, "idle-timeout", "take a connection for lost on which nothing came for this `time`")
 	fs.Var(&o.ends.retry, "retry-for", "try for this `time` to reach a source again that was lost")
 	fs.Var(&o.deadline, "deadline", "stop cleanly when the run has taken this `time`")
@@ -57,7 +58,6 @@ func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.undo, "undo", false, "put back what a rewind has changed")
 	fs.BoolVar(&o.debug, "debug", false, "log everything to stderr, as -vv")
 	addFormat(fs, &o.format)
-	o.ends.idle, o.ends.retry = durationFlag(2*time.Minute), durationFlag(time.Minute)
 }
 
 const rewindHelp = `Rewind a data directory, the target, so that it can follow the source: an old

@@ -173,6 +173,14 @@ func TestRewindKeepsLocal(t *testing.T) {
 		whose(source, other)
 		bothNames[0].run(t, 0, pair.Old, "--undo")
 		whose(was, slices.Concat(local, kept, other))
+		var o outcome
+		b, err := os.ReadFile(pair.Old.Dir() + ".forkpoint/result.json")
+		if err == nil {
+			err = json.Unmarshal(b, &o)
+		}
+		if err != nil || o.Action != "undo" || o.Code != "done" {
+			t.Errorf("result file: %v\n%s", err, b)
+		}
 
 		bothNames[0].run(t, 0, pair.Old, append(args, "--overwrite-config")...)
 		whose(source, slices.Concat(local, kept, other))

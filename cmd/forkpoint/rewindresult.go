@@ -17,6 +17,7 @@ const resultFile = "result.json"
 // outcome is how a run ended, for whoever comes later than its output.
 type outcome struct {
 	Schema  string         `json:"schema"` // forkpoint/rewind-outcome/1
+	Action  string         `json:"action"` // rewind or undo
 	Ended   time.Time      `json:"ended"`
 	Target  string         `json:"target"`
 	Status  status         `json:"status"` // exit status of forkpoint rewind
@@ -30,12 +31,13 @@ type outcome struct {
 // had nothing to do or was refused leaves none.
 type stateTrace struct {
 	dir     string
+	action  string
 	existed bool
 }
 
-func traceState(dir string) stateTrace {
+func traceState(dir, action string) stateTrace {
 	_, err := os.Lstat(dir)
-	return stateTrace{dir, err == nil}
+	return stateTrace{dir, action, err == nil}
 }
 
 // end writes the result file, or takes away what was made for nothing. That it
@@ -53,7 +55,7 @@ func (s stateTrace) write(target string, result *rewind.Result, failure error) e
 	if _, err := os.Lstat(s.dir); err != nil {
 		return nil // there is nowhere to write
 	}
-	o := outcome{Schema: "forkpoint/rewind-outcome/1", Ended: time.Now().UTC(), Target: target, Status: statusOf(failure), Result: result}
+	o := outcome{Schema: "forkpoint/rewind-outcome/1", Action: s.action, Ended: time.Now().UTC(), Target: target, Status: statusOf(failure), Result: result}
 	if failure != nil {
 		o.Message, o.Hint = failure.Error(), hintOf(failure)
 	}

@@ -19,7 +19,7 @@ import (
 // done.
 func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
 	if !opts.dryRun {
-		trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target))
+		trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "rewind")
 		defer func() { trace.end(app, opts.ends.target, result, err) }()
 	}
 	e, err := openEnds(ctx, app, opts.ends, !opts.dryRun)
@@ -44,7 +44,9 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 }
 
 // undoRewind needs the target alone.
-func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
+func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
+	trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "undo")
+	defer func() { trace.end(app, opts.ends.target, result, err) }()
 	target, err := datadir.Open(opts.ends.target)
 	if err != nil {
 		return nil, notDataDir("target", err)
