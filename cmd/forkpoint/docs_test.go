@@ -73,7 +73,7 @@ func TestAutomationDocument(t *testing.T) {
 		rewind.PhaseFinish, rewind.PhaseSync, rewind.PhaseUndo} {
 		want = append(want, string(phase))
 	}
-	for _, document := range []any{rewind.Event{}, rewind.Result{}, rewind.Written{}, rewind.Timed{}, outcome{}, errorReport{}} {
+	for _, document := range []any{rewind.Event{}, rewind.Result{}, rewind.Written{}, rewind.Timed{}, rewind.Part{}, outcome{}, errorReport{}} {
 		fields := reflect.TypeOf(document)
 		for i := range fields.NumField() {
 			if name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ","); name != "-" {
