@@ -17,6 +17,10 @@
 // the one that fits: its pages are of the timelines that the path has there, and
 // its back links join it to the segments on both sides.
 //
+// A file that breaks off although the log goes on in the next segment has been
+// damaged, or never was whole. Where the cache has the whole segment, beginning
+// as the file does and joined to what is beside it, that counts.
+//
 // The same joints are checked between any two segments. Where they do not hold,
 // or where there is nothing, the result has a [Gap] with the reason: what
 // is not known is never guessed.

@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"forkpoint/blockmap"
@@ -33,8 +34,12 @@ type joint struct {
 // settle decides on the pending positions, now that the one after them is
 // known, and joins all of them. next is nil at the end of the walk.
 func (s *scan) settle(ctx context.Context, next *position) error {
+	s.endInFiles(next)
 	s.prune(next)
 	for _, p := range s.pending {
+		if p.file != nil && (len(p.choices) == 0 || slices.Contains(p.choices, p.file)) {
+			p.choices = []*choice{p.file} // nothing shows that the log went on
+		}
 		if len(p.choices) > 1 {
 			p.reason = fmt.Sprintf("%s; %d stored variants of it would fit", p.reason, len(p.choices))
 			p.choices, p.there = nil, true

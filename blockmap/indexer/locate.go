@@ -17,7 +17,8 @@ type position struct {
 	name    pg.SegmentName
 	job     *job                  // to be read
 	choices []*choice             // what the segment may be
-	stored  bool                  // the choices come from the cache and have no file
+	stored  bool                  // the choices come from the cache, and but for file have none
+	file    *choice               // what a file that breaks off has, where the cache may have more
 	reason  string                // why there is no choice
 	stop    walinspect.StopReason // the same, if reading told
 	there   bool                  // there is something that is no choice, so the log does not end before it
@@ -124,7 +125,7 @@ func (s *scan) prepare(ctx context.Context, p *position, identity string) error 
 		}
 		if use {
 			p.choices = []*choice{c}
-			return nil
+			return s.mend(ctx, p)
 		}
 	}
 	full := part == s.size.Span(p.n)
