@@ -77,6 +77,10 @@ func (r *run) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	var err error
+	if r.sent, err = newSent(r.target.FS(), r.journal.Dir()); err != nil {
+		return fmt.Errorf("evidence bundle: %w", err)
+	}
 	r.edit = journal.NewEditor(r.journal, r.target)
 	r.changed = true
 	r.tell(Event{Kind: EventBarred})

@@ -163,6 +163,9 @@ func (c *copying) deliver(chunk source.Chunk) error {
 	if err != nil {
 		return err
 	}
+	if err := r.sent.piece(chunk.Path, chunk.Offset, chunk.Data); err != nil {
+		return err
+	}
 	if chunk.Short && a.Kind != plan.Blocks {
 		return c.ended(a, chunk.Offset+length)
 	}
@@ -234,6 +237,9 @@ func (c *copying) ended(a *plan.Action, end int64) error {
 // knows of the drop, for its record is later than the checkpoint.
 func (c *copying) vanished(path string) error {
 	c.missing[path] = true
+	if err := c.run.sent.gone(path); err != nil {
+		return err
+	}
 	return c.run.edit.Remove(path)
 }
 

@@ -27,7 +27,7 @@ func (r *run) finish(ctx context.Context) error {
 		return err
 	}
 	if r.cfg.WriteRecoveryConf {
-		if err := r.writeRecoveryConf(r.edit.Replace); err != nil {
+		if err := r.writeRecoveryConf(r.replaceSent); err != nil {
 			return err
 		}
 	}
@@ -43,8 +43,19 @@ func (r *run) finish(ctx context.Context) error {
 	return r.edit.Replace(datadir.ControlFile, patched, r.target.FileMode())
 }
 
+// replaceSent replaces a file that may have come from the source before.
+func (r *run) replaceSent(name string, data []byte, mode fs.FileMode) error {
+	if err := r.sent.gone(name); err != nil {
+		return fmt.Errorf("evidence bundle: %w", err)
+	}
+	return r.edit.Replace(name, data, mode)
+}
+
 // commit makes everything durable and lets servers start.
 func (r *run) commit(ctx context.Context) error {
+	if err := r.sent.end(); err != nil {
+		return fmt.Errorf("evidence bundle: %w", err)
+	}
 	if err := r.timed(PartFlush, func() error { return r.edit.Finish(ctx, r.label()) }); err != nil {
 		return err
 	}

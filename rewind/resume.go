@@ -32,7 +32,7 @@ type resumed struct {
 }
 
 // findUnfinished looks for the journal of an interrupted run and takes it over.
-func (r *run) findUnfinished(context.Context) error {
+func (r *run) findUnfinished(ctx context.Context) error {
 	for {
 		summary, err := unfinished(r.cfg.StateDir, r.cfg.Target.Path())
 		if err != nil || summary == nil {
@@ -55,7 +55,7 @@ func (r *run) findUnfinished(context.Context) error {
 			r.closeEvidence()
 			err = r.closeJournal()
 		case journal.Opened:
-			err = r.dropJournal()
+			err = r.dropJournal(ctx)
 		default:
 			return r.takeOver()
 		}
@@ -96,13 +96,24 @@ func (r *run) closeJournal() error {
 }
 
 // dropJournal removes the journal of a run that ended before it changed
-// anything: there is nothing in it.
-func (r *run) dropJournal() error {
+// anything: there is nothing in it. The run may have begun to write the label
+// that it did not come to put into its place.
+func (r *run) dropJournal(ctx context.Context) error {
 	dir := r.journal.Dir()
+	if err := r.target.Sweep(target.LabelFile); err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
+	if err := r.target.Sync(ctx); err != nil {
+		return fmt.Errorf("target: %w", err)
+	}
 	if err := r.closeJournal(); err != nil {
 		return err
 	}
-	if err := target.RemoveTree(r.target.FS(), dir); err != nil {
+	err := target.RemoveTree(r.target.FS(), dir)
+	if err == nil {
+		err = r.target.FS().SyncDir(r.cfg.StateDir)
+	}
+	if err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil

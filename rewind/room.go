@@ -11,6 +11,7 @@ import (
 
 	"forkpoint/rewind/journal"
 	"forkpoint/rewind/plan"
+	"forkpoint/rewind/source"
 	"forkpoint/rewind/target"
 )
 
@@ -24,6 +25,10 @@ type need struct {
 }
 
 func (n *need) total() int64 { return n.growth + n.wal + n.undo }
+
+// sentLine is about how much the bundle takes to note a piece, in the plan and
+// in what was sent; see sent.go.
+const sentLine = 256
 
 // room adds up what each file system must hold.
 type room struct {
@@ -49,6 +54,7 @@ func (r *run) checkRoom(context.Context) error {
 		grow := max(0, a.Size-a.TargetSize)
 		kept.Names++
 		kept.NameBytes += int64(len(a.Path))
+		kept.PlanBytes += sentLine + int64(len(a.Path)) + a.Size/source.PartSize*sentLine
 		switch a.Kind {
 		case plan.FetchWAL:
 			state.wal += a.Size
@@ -64,6 +70,7 @@ func (r *run) checkRoom(context.Context) error {
 			kept.RangeBytes += max(0, a.TargetSize-a.Size)
 			if a.Blocks != nil {
 				kept.Ranges += int64(a.Blocks.Len())
+				kept.PlanBytes += int64(a.Blocks.Len()) * sentLine
 				kept.RangeBytes += int64(a.Blocks.Len()) * int64(r.sit.target.control.BlockSize)
 			}
 		case plan.SetAside:

@@ -71,6 +71,7 @@ type run struct {
 	target  *target.Target
 	journal *journal.Journal
 	edit    *journal.Editor
+	sent    *sent
 	staged  staged
 	// archived names the segments for replay that neither side has, but a place
 	// that the caller named.
@@ -177,6 +178,9 @@ func (r *run) note(text string) { r.result.Notes = append(r.result.Notes, text) 
 
 func (r *run) close() {
 	r.sums.end()
+	if r.sent != nil {
+		r.sent.file.Close() // flushed before, if it counts
+	}
 	if r.journal != nil {
 		r.journal.Close()
 	}

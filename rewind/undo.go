@@ -34,7 +34,7 @@ func (r *run) undo(ctx context.Context) error {
 		}
 		stage, err := r.openJournal(&s)
 		if err == nil && stage == journal.Opened {
-			if err := r.dropJournal(); err != nil {
+			if err := r.dropJournal(ctx); err != nil {
 				return err
 			}
 			continue // it had not begun

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"time"
 
 	"forkpoint/rewind/journal"
@@ -33,6 +34,7 @@ type Certificate struct {
 	Torn     int64     `json:"pages_torn_in_copy"` // read while the source wrote them; replay restores them
 	Skipped  int64     `json:"pages_without_log"`  // of unlogged relations, which the server resets
 	Checksum bool      `json:"checksums_compared"` // the cluster has them
+	Pieces   int64     `json:"pieces_as_sent"`     // of files, compared with what the source sent
 	Faults   []Fault   `json:"faults"`             // first of each kind of file; empty is good
 	Count    int64     `json:"fault_count"`        // all of them
 	Limits   []string  `json:"limits"`             // what the check cannot see
@@ -64,7 +66,7 @@ func Verify(ctx context.Context, cfg Config) (*Certificate, error) {
 			"the free space map and the visibility map, whose changes are not all logged",
 		},
 	}
-	p, err := r.lastPlan(c)
+	p, bundle, err := r.lastPlan(c)
 	if err != nil {
 		return nil, err
 	}
@@ -81,16 +83,24 @@ func Verify(ctx context.Context, cfg Config) (*Certificate, error) {
 	if err := r.simulateRecovery(ctx, c, p); err != nil {
 		return nil, err
 	}
-	return c, r.auditPages(ctx, c, p)
+	a := &audit{run: r, cert: c, plan: planned(p)}
+	var known bool
+	if a.pieces, known, err = readSent(bundle); err != nil {
+		c.fault(Fault{Path: filepath.Join(bundle, sentFile), What: err.Error()})
+	}
+	if !known {
+		c.Limits = append(c.Limits, "what the source sent, which the rewind did not note")
+	}
+	return c, a.files(ctx)
 }
 
 // lastPlan reads the plan of the newest finished rewind of the target.
-func (r *run) lastPlan(c *Certificate) (*plan.Plan, error) {
+func (r *run) lastPlan(c *Certificate) (p *plan.Plan, bundle string, err error) {
 	roots := target.NewRoots()
 	defer roots.Close() // read only
 	list, err := journal.List(roots, r.cfg.StateDir)
 	if err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+		return nil, "", fmt.Errorf("state directory: %w", err)
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		s := list[i]
@@ -99,22 +109,22 @@ func (r *run) lastPlan(c *Certificate) (*plan.Plan, error) {
 		}
 		j, err := journal.OpenReader(roots, s.Dir)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		defer j.Close() // read only
 		text, err := j.Plan()
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		c.Rewind = s.Header.ID
 		p := &plan.Plan{}
 		if err := json.Unmarshal(text, p); err != nil {
-			return nil, fmt.Errorf("plan of %s: %w", s.Header.ID, err)
+			return nil, "", fmt.Errorf("plan of %s: %w", s.Header.ID, err)
 		}
 		p.Actions = append(p.Actions, grown(j)...)
-		return p, nil
+		return p, s.Dir, nil
 	}
-	return nil, &PreflightError{Check: CheckUnfinished, Side: Target,
+	return nil, "", &PreflightError{Check: CheckUnfinished, Side: Target,
 		Found: "no finished rewind of it is in the state directory", Want: "a target that was rewound",
 		Next: "name the state directory with --state-dir"}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"forkpoint/rewind/target"
 )
@@ -88,6 +89,8 @@ func List(fsys target.FS, state string) ([]Summary, error) {
 		}
 		list = append(list, s)
 	}
+	// Names tell seconds only.
+	slices.SortStableFunc(list, func(a, b Summary) int { return a.Header.Started.Compare(b.Header.Started) })
 	return list, nil
 }
 
