@@ -86,8 +86,9 @@ type Config struct {
 	Event    func(Event)    // may be nil
 	// Evidence writes reports into a directory of the evidence bundle, before
 	// anything of the target changes; may be nil.
-	Evidence func(ctx context.Context, dir string) error
-	Now      func() time.Time
+	Evidence     func(ctx context.Context, dir string) error
+	EvidenceSize int64 // about how many bytes these are
+	Now          func() time.Time
 }
 
 // Result is what a rewind did, or would do.
@@ -102,9 +103,12 @@ type Result struct {
 	Journal     string     `json:"journal,omitempty"` // directory of journal and evidence
 	Recovery    bool       `json:"recovery_settings_written"`
 	MinRecovery pg.LSN     `json:"min_recovery_point"`
+	BundleSize  int64      `json:"bundle_bytes"` // most that journal and evidence were foretold to take
 	Written     Written    `json:"written"`
 	Times       []Timed    `json:"times"`
 	Notes       []string   `json:"notes,omitempty"` // what the operator should know or do next
+
+	Certificate *Certificate `json:"certificate,omitempty"` // of a caller that verified the target
 }
 
 // ResultSchema names the form of a [Result] in JSON.

@@ -19,6 +19,7 @@ const (
 	EventCheckpoint EventKind = "checkpoint" // LSN, Timeline: last common one
 	EventPlan       EventKind = "plan"       // Bytes to copy, of Total at the source
 	EventProgress   EventKind = "progress"   // Bytes done of Total in the phase; told by who calls, at its pace
+	EventRoom       EventKind = "room"       // Bytes that journal and evidence take at most, of Total free
 	EventBarred     EventKind = "barred"     // from here on the target is being changed
 	EventDone       EventKind = "done"       // a server can start on the target
 )

@@ -151,6 +151,10 @@ func (r *run) takeOver() error {
 	copy(control, old.TargetControl)
 	res := &resumed{control: control, absent: map[string]bool{}, kept: map[string]string{}}
 	for name, was := range r.journal.Origins() {
+		// What it left half-way must not be taken for the target's own.
+		if err := r.target.Sweep(name); err != nil {
+			return fmt.Errorf("target: %w", err)
+		}
 		if was.Type == journal.Absent {
 			res.absent[name] = true
 		}

@@ -45,7 +45,7 @@ func (r *run) checkRoom(context.Context) error {
 	if err != nil {
 		return err
 	}
-	var kept journal.Estimate
+	kept := journal.Estimate{PlanBytes: r.cfg.EvidenceSize}
 	for _, a := range r.plan.Actions {
 		at, err := rm.at(r.placeOf(a))
 		if err != nil {
@@ -89,6 +89,8 @@ func (r *run) checkRoom(context.Context) error {
 		wal.growth += archived
 	}
 	r.chooseUndo(state, &kept)
+	r.result.BundleSize = state.undo
+	r.tell(Event{Kind: EventRoom, Bytes: state.undo, Total: state.free})
 	for _, n := range rm.sorted() {
 		if n.total() > n.free {
 			return r.noRoom(n)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"forkpoint/rewind/journal"
@@ -150,10 +151,18 @@ func (r *run) simulateRecovery(ctx context.Context, c *Certificate, p *plan.Plan
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	var redo, checkpoint string
-	if n, _ := fmt.Sscanf(string(label), "START WAL LOCATION: %s (file %s\nCHECKPOINT LOCATION: %s\n", &redo, new(string), &checkpoint); n != 3 {
+	var redo, checkpoint, segment, method, from string
+	if n, _ := fmt.Sscanf(string(label), "START WAL LOCATION: %s (file %s\nCHECKPOINT LOCATION: %s\nBACKUP METHOD: %s\nBACKUP FROM: %s\n",
+		&redo, &segment, &checkpoint, &method, &from); n != 5 {
 		fault("it is not a label that a server takes")
 		return nil
+	}
+	if method != "pg_rewind" || from != "standby" {
+		fault("it tells of a backup by %s from a %s; replay would not go by the control file (want pg_rewind from a standby)", method, from)
+	}
+	size := r.sit.target.control.SegmentSize
+	if want := size.Name(p.Label.Timeline, size.Number(p.Label.Redo)); segment != want+")" {
+		fault("it names segment %s for the start of replay, want %s", strings.TrimSuffix(segment, ")"), want)
 	}
 	start, err1 := pg.ParseLSN(redo)
 	record, err2 := pg.ParseLSN(checkpoint)

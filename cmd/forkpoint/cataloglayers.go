@@ -14,6 +14,8 @@ import (
 // catalogCache is a catalog as far as reading a log through it goes.
 type catalogCache interface {
 	indexer.Cache
+	// Copy writes a copy to a file that does not exist.
+	Copy(ctx context.Context, path string) error
 	Close() error
 }
 

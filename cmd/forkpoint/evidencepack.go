@@ -87,8 +87,8 @@ func packOne(w *tar.Writer, base, path string, d fs.DirEntry) error {
 	return err
 }
 
-// saveReports writes the report in all forms and a copy of the catalog into a
-// bundle: what was known before the rewind.
+// saveReports writes the report in all forms into a bundle: what was known
+// before the rewind.
 func saveReports(ctx context.Context, app *app, ends endsOptions, dir string) error {
 	input, err := gatherFromEnds(ctx, app, reportOptions{ends: ends, unchecked: true}, app.progress(false))
 	if err != nil {
@@ -101,7 +101,7 @@ func saveReports(ctx context.Context, app *app, ends endsOptions, dir string) er
 			return err
 		}
 		err = render.Write(f, divergence, render.Options{Format: format, Width: 100})
-		if err := errors.Join(err, f.Close()); err != nil {
+		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

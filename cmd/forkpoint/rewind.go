@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -33,6 +34,7 @@ type rewindOptions struct {
 	noUndo       bool
 	resume       bool
 	undo         bool
+	verify       bool
 }
 
 func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
@@ -56,6 +58,7 @@ func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.noUndo, "no-undo", false, "keep no old bytes: saves space, gives up --undo")
 	fs.BoolVar(&o.resume, "resume", false, "go on with a rewind that broke off; the same command without it does so as well")
 	fs.BoolVar(&o.undo, "undo", false, "put back what a rewind has changed")
+	fs.BoolVar(&o.verify, "verify", false, "check the target afterwards, as forkpoint verify does")
 	fs.BoolVar(&o.debug, "debug", false, "log everything to stderr, as -vv")
 	addFormat(fs, &o.format)
 }
@@ -123,6 +126,8 @@ func (o *rewindOptions) check() error {
 		return usagef("--undo and --resume are opposites")
 	case o.undo && !sourceless:
 		return usagef("--undo needs no source")
+	case o.verify && (o.undo || o.dryRun):
+		return usagef("--verify checks a target that was rewound")
 	case o.undo:
 		return nil
 	case o.recoveryConf && o.ends.sourceServer == "" && !sourceless:
@@ -175,9 +180,19 @@ func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
 	if err != nil {
 		return err
 	}
+	if opts.verify && result.Needed {
+		if result.Certificate, err = verifyTarget(ctx, app, opts.ends.target, opts.ends.stateDir, progress); err != nil {
+			return fmt.Errorf("the rewind is done, but could not be verified: %w", err)
+		}
+	}
 	progress.end()
 	if opts.format == render.JSON {
-		return newEventWriter(app.stdout).result(result)
+		err = newEventWriter(app.stdout).result(result)
+	} else {
+		err = app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo})
 	}
-	return app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo})
+	if err == nil && result.Certificate != nil && result.Certificate.Count > 0 {
+		return errFindings
+	}
+	return err
 }

@@ -28,7 +28,7 @@ func (r *rewindReport) Document() reports.Document {
 	sections := []reports.Section{{Parts: []reports.Part{reports.Text(r.summary())}}}
 	switch p := r.Plan; {
 	case p != nil && r.DryRun:
-		sections[0].Parts = append(sections[0].Parts, append(placeFacts(p), costFacts(p)...))
+		sections[0].Parts = append(sections[0].Parts, append(append(placeFacts(p), costFacts(p)...), r.bundleFact()))
 		sections = append(sections,
 			reports.Section{Title: "What would be done", Parts: []reports.Part{planKinds(p)}},
 			reports.Section{Title: "Files, in the order of execution", Parts: []reports.Part{planFiles(p)}})
@@ -37,6 +37,11 @@ func (r *rewindReport) Document() reports.Document {
 		sections[0].Parts = append(sections[0].Parts, append(placeFacts(p), r.doneFacts()...))
 		sections = append(sections, reports.Section{Title: "What was done", Parts: []reports.Part{planKinds(p)}})
 		sections = append(sections, lostAndKept(p)...)
+	}
+	if r.Certificate != nil {
+		verified := (&verifyReport{r.Certificate}).Document().Sections
+		verified[0].Title = "Verification"
+		sections = append(sections, verified...)
 	}
 	if len(r.Notes) > 0 {
 		sections = append(sections, reports.Section{Title: "Note", Parts: []reports.Part{reports.Text(strings.Join(r.Notes, "\n"))}})
@@ -88,6 +93,11 @@ func placeFacts(p *plan.Plan) reports.Facts {
 		{Name: "fork point", Value: p.Fork.LSN, Note: fmt.Sprintf("end of timeline %d in common; the target's WAL ended at %s", p.Fork.Timeline, p.TargetEnd)},
 		{Name: "last common checkpoint", Value: p.Checkpoint.LSN, Note: fmt.Sprintf("redo %s, timeline %d", p.Checkpoint.Redo, p.Checkpoint.Timeline)},
 	}
+}
+
+// bundleFact says what journal and evidence would take.
+func (r *rewindReport) bundleFact() reports.Fact {
+	return reports.Fact{Name: "evidence bundle, at most", Value: reports.Bytes(r.BundleSize), Note: "in the state directory; before compression"}
 }
 
 // doneFacts says what was moved and how long it took.

@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
 
 	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
@@ -30,8 +35,22 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	cfg := opts.config(app, e.target, progress)
 	show := cfg.Progress
 	cfg.Source, cfg.Archives, cfg.Known = e.source, e.archive(), e.digests()
-	cfg.Evidence = func(ctx context.Context, dir string) error { return saveReports(ctx, app, opts.ends, dir) }
+	catalog := app.catalogPath(opts.ends.catalog, opts.ends.stateDir, opts.ends.target)
+	if info, err := os.Stat(catalog); err == nil {
+		cfg.EvidenceSize = info.Size()
+	}
+	cfg.Evidence = func(ctx context.Context, dir string) error {
+		if err := saveReports(ctx, app, opts.ends, dir); err != nil {
+			return err
+		}
+		return e.catalog.Copy(ctx, filepath.Join(dir, "catalog.db"))
+	}
 	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
+	cfg.Event = func(e rewind.Event) {
+		if e.Kind == rewind.EventRoom && !opts.dryRun {
+			fmt.Fprintf(app.stderr, "forkpoint: the evidence bundle in %s takes up to %s, %s are free\n", cfg.StateDir, humanize.IBytes(uint64(e.Bytes)), humanize.IBytes(uint64(e.Total)))
+		}
+	}
 	if opts.format == render.JSON {
 		events := newEventWriter(app.stdout)
 		cfg.Event = events.event
