@@ -159,7 +159,7 @@ func (d *Divergence) branchFigure() []Part {
 func (d *Divergence) barFigure() BarFigure {
 	const most = 15
 	var bars BarFigure
-	for _, r := range d.foldCatalogs() {
+	for _, r := range d.foldRelations() {
 		a := r.Activity
 		if r.SinceFork > 0 {
 			bars = append(bars, Bar{Label: r.label, Blocks: r.SinceFork, Rows: a.Inserts + a.Updates + a.HotUpdates + a.Deletes})

@@ -118,7 +118,7 @@ func (d *Divergence) sourceTable(maxRows int) Table {
 		if s.Blocks == 0 && s.Rel != 0 {
 			continue
 		}
-		if s.Name != nil && s.Name.Schema == "pg_catalog" {
+		if (&RelationChange{Name: s.Name}).system() {
 			catalogs++
 			continue
 		}

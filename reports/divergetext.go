@@ -103,11 +103,17 @@ func (d *Divergence) facts() Facts {
 	if d.Verdict == VerdictBehind {
 		return facts
 	}
+	touched := fmt.Sprintf("since the fork; %d since redo", d.Blocks.SinceRedo)
+	if d.Source.Known {
+		touched += fmt.Sprintf("; %d by the source as well", d.Blocks.Both)
+	} else {
+		facts = append(facts, Fact{"source's WAL", "not at hand", "what it changed is not in this report; name an archive with --archive"})
+	}
 	facts = append(facts,
 		Fact{"WAL past the fork", Bytes(d.Target.WALBytes), fmt.Sprintf("%d records", d.Target.Records)},
 		Fact{"transactions since the fork", fmt.Sprintf("%d committed, %d aborted, %d in doubt", t.Commits, t.Aborts, len(t.Prepared)),
 			fmt.Sprintf("%d open at the fork", len(t.Open))},
-		Fact{"blocks touched", Count(d.Blocks.SinceFork), fmt.Sprintf("since the fork; %d since redo; %d by the source as well", d.Blocks.SinceRedo, d.Blocks.Both)})
+		Fact{"blocks touched", Count(d.Blocks.SinceFork), touched})
 	if o := d.largeObjects(); o != "" {
 		facts = append(facts, Fact{"large objects", o, ""})
 	}
@@ -127,7 +133,7 @@ func (d *Divergence) largeObjects() string {
 	if a == (Activity{}) {
 		return ""
 	}
-	return fmt.Sprintf("%d pages written, %d changed, %d removed", a.Inserts, a.Updates, a.Deletes)
+	return fmt.Sprintf("%s written, %d changed, %d removed", count(int(a.Inserts), "page", "pages"), a.Updates, a.Deletes)
 }
 
 func pathOr(path string) string {

@@ -1,29 +1,41 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
+	"forkpoint/blockmap"
 	"forkpoint/walinspect/pg"
 )
 
-// relationTable has a row for each relation that people made, and one for all
-// system catalogs of a database: they change with every statement that changes
-// a table's definition, and nobody looks for them.
+// relationTable has a row for each relation that people made, one for all
+// system catalogs of a database, for they change with every statement that
+// changes a table's definition, and nobody looks for them, and one for each
+// database that was made.
 func (d *Divergence) relationTable() Table {
-	t := Table{Columns: []Column{{"relation", false}, {"blocks", true}, {"both", true}, {"redo", true}, {"replay", true},
+	t := Table{Columns: []Column{{"relation", false}, {"blocks", true}, {"redo", true}, {"replay", true},
 		{"ins", true}, {"upd", true}, {"del", true}, {"note", false}}, Empty: "None was changed."}
-	rows, left := d.foldCatalogs(), 0
+	rows, left := d.foldRelations(), 0
 	for _, r := range rows {
 		if len(t.Rows) == maxRows {
 			left++
 			continue
 		}
 		a := r.Activity
-		t.Rows = append(t.Rows, []any{r.label, Count(r.SinceFork), Count(r.Both), Count(r.SinceRedo), Count(r.Restored),
-			Count(a.Inserts), Count(a.Updates + a.HotUpdates), Count(a.Deletes), d.changeNotes(r.RelationChange)})
+		t.Rows = append(t.Rows, []any{r.label, Count(r.SinceFork), Count(r.SinceRedo), Count(r.Restored),
+			Count(a.Inserts), Count(a.Updates + a.HotUpdates), Count(a.Deletes), r.note})
 	}
-	t.Footer = []any{"all", Count(d.Blocks.SinceFork), Count(d.Blocks.Both), Count(d.Blocks.SinceRedo), "", "", "", "", ""}
-	t.Note = "Blocks touched since the fork, those of them that the source touched as well, blocks touched since the redo point, and those of them that replay restores and a rewind leaves alone. Rows since the fork by the log, aborted ones included."
+	t.Footer = []any{"all", Count(d.Blocks.SinceFork), Count(d.Blocks.SinceRedo), "", "", "", "", ""}
+	t.Note = "Blocks touched since the fork, those touched since the redo point, and those of them that replay restores and a rewind leaves alone. Rows since the fork by the log, aborted ones included. Maps of free space and visibility count with their table."
+	if d.Source.Known {
+		t.Columns = slices.Insert(t.Columns, 2, Column{"both", true})
+		for i := range t.Rows {
+			t.Rows[i] = slices.Insert(t.Rows[i], 2, any(Count(rows[i].Both)))
+		}
+		t.Footer = slices.Insert(t.Footer, 2, any(Count(d.Blocks.Both)))
+		t.Note = "\"both\" are blocks that the source touched as well. " + t.Note
+	}
 	if left > 0 {
 		t.Note = fmt.Sprintf("%d more are left out; --format json has all. ", left) + t.Note
 	}
@@ -33,48 +45,86 @@ func (d *Divergence) relationTable() Table {
 // relationRow is a row of the relation table.
 type relationRow struct {
 	RelationChange
-	label string
+	label, note string
+	forks       int
 }
 
-// foldCatalogs leaves out side forks that only came or went with their
-// relation and sums up the system catalogs of each database.
-func (d *Divergence) foldCatalogs() []relationRow {
-	var rows []relationRow
-	folded := map[string]int{} // index into rows by database
-	counts := map[string]int{}
+// foldRelations sums up what is one thing to people: the forks of a relation,
+// the system catalogs of a database, a database that was made since the fork.
+func (d *Divergence) foldRelations() []relationRow {
+	var rows []*relationRow
+	folded := map[any]*relationRow{}
+	databases := d.newDatabases()
+	type systemOf string
 	for _, r := range d.Relations {
 		if r.SinceRedo == 0 && (r.CutTo == nil || r.Fork != pg.MainFork) {
 			continue
 		}
-		if r.Name == nil || r.Name.Schema != "pg_catalog" {
-			rows = append(rows, relationRow{r, relationName(r.Name, r.RelFork)})
-			continue
+		var key any = r.RelFileLocator
+		switch {
+		case databases[r.DB]:
+			key = r.DB
+		case r.system():
+			key = systemOf(r.Name.Database)
 		}
-		db := r.Name.Database
-		i, seen := folded[db]
-		if !seen {
-			i = len(rows)
-			folded[db] = i
-			rows = append(rows, relationRow{})
+		sum := folded[key]
+		if sum == nil {
+			sum = &relationRow{RelationChange: RelationChange{RelFork: pg.RelFork{RelFileLocator: r.RelFileLocator}, Name: r.Name}}
+			folded[key] = sum
+			rows = append(rows, sum)
 		}
-		counts[db]++
-		sum := &rows[i]
-		sum.SinceFork += r.SinceFork
-		sum.SinceRedo += r.SinceRedo
-		sum.Both += r.Both
-		sum.Restored += r.Restored
-		sum.Activity.Inserts += r.Activity.Inserts
-		sum.Activity.Updates += r.Activity.Updates
-		sum.Activity.HotUpdates += r.Activity.HotUpdates
-		sum.Activity.Deletes += r.Activity.Deletes
+		sum.forks++
+		sum.add(r)
 	}
-	for db, i := range folded {
-		rows[i].label = fmt.Sprintf("%s: system catalogs (%d)", db, counts[db])
-		if db == "" {
-			rows[i].label = fmt.Sprintf("shared system catalogs (%d)", counts[db])
+	list := make([]relationRow, 0, len(rows))
+	for key, row := range folded {
+		switch key := key.(type) {
+		case pg.OID:
+			row.label, row.note = fmt.Sprintf("database %d (%d files)", key, row.forks), "made or dropped"
+			if row.Name != nil && row.Name.Database != "" {
+				row.label = fmt.Sprintf("%s (%d files)", row.Name.Database, row.forks)
+			}
+		case systemOf:
+			row.label = fmt.Sprintf("%s: system catalogs (%d)", key, row.forks)
+			if key == "" {
+				row.label = fmt.Sprintf("shared system catalogs (%d)", row.forks)
+			}
+		default:
+			row.label, row.note = relationName(row.Name, row.RelFork), d.changeNotes(row.RelationChange)
 		}
 	}
-	return rows
+	for _, row := range rows {
+		list = append(list, *row)
+	}
+	slices.SortStableFunc(list, func(a, b relationRow) int {
+		return cmp.Or(cmp.Compare(b.SinceFork, a.SinceFork), cmp.Compare(b.SinceRedo, a.SinceRedo))
+	})
+	return list
+}
+
+// system tells whether a relation belongs to the server itself.
+func (r *RelationChange) system() bool {
+	if r.Name == nil {
+		return false
+	}
+	schema := r.Name.Schema
+	if r.Name.Owner != nil {
+		schema = r.Name.Owner.Schema
+	}
+	return schema == "pg_catalog" || schema == "information_schema"
+}
+
+func (r *relationRow) add(o RelationChange) {
+	r.SinceFork += o.SinceFork
+	r.SinceRedo += o.SinceRedo
+	r.Both += o.Both
+	r.Restored += o.Restored
+	if o.Fork == pg.MainFork {
+		r.CutTo, r.Changes = o.CutTo, o.Changes
+	}
+	a := blockmap.Activity(r.Activity)
+	a.Add(blockmap.Activity(o.Activity))
+	r.Activity = Activity(a)
 }
 
 // relationName is what people call a relation, its locator where nobody knows.

@@ -53,9 +53,10 @@ func newStripView(s reports.Strip) *stripView {
 }
 
 type branchesView struct {
-	Title, Common, Fork, Checkpoint, Redo string
-	ForkX, ForkTextX, CheckpointX         int
-	Branches                              []branchLine
+	Title, Common, History, Fork, Checkpoint, Redo string
+	Ticks                                          []int // where timelines before the common one end
+	ForkX, ForkTextX, CheckpointX                  int
+	Branches                                       []branchLine
 }
 
 type branchLine struct {
@@ -69,9 +70,17 @@ type branchLine struct {
 // other is as much shorter as its log is, but long enough for its label.
 func branchView(f reports.BranchFigure) branchesView {
 	const forkX, checkpointX, turnX, least, rightX = 380, 230, 440, 700, 870
-	v := branchesView{Common: f.Common.String(), Fork: f.Fork.String(), ForkX: forkX, ForkTextX: forkX - 8, CheckpointX: checkpointX}
+	v := branchesView{Common: f.Common.String(), History: "common history", Fork: f.Fork.String(), ForkX: forkX, ForkTextX: forkX - 8, CheckpointX: checkpointX}
 	if f.Checkpoint.Valid() {
 		v.Checkpoint, v.Redo = f.Checkpoint.String(), f.Redo.String()
+	}
+	if n := len(f.Earlier); n > 0 {
+		v.History = "common history, from"
+		for i, a := range f.Earlier {
+			v.Ticks = append(v.Ticks, 20+(checkpointX-40)*(i+1)/(n+1))
+			v.History += fmt.Sprintf(" %d (to %s)", a.Timeline, a.End)
+		}
+		v.History = shorten(v.History, 70)
 	}
 	v.Title = fmt.Sprintf("timeline %d parts at %s", f.Common, f.Fork)
 	longest := max(f.Branches[0].WALBytes, f.Branches[1].WALBytes, 1)
@@ -112,7 +121,7 @@ type historyPanel struct {
 }
 
 func historyView(f reports.HistoryFigure) historyPanels {
-	view := historyPanels{Caption: fmt.Sprintf("Each bar is %d seconds. WAL counts for the time of the next commit or abort in it, the only times that a log tells.", int64(f.Step.Round(time.Second)/time.Second))}
+	view := historyPanels{Caption: fmt.Sprintf("Each bar is %s. WAL counts for the time of the next commit or abort in it, the only times that a log tells.", plural(int64(f.Step.Round(time.Second)/time.Second), "second"))}
 	from, to := cell(f.From), cell(f.To)
 	panel := func(title string, target, source []uint64, amount func(uint64) string) {
 		top := uint64(1)

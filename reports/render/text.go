@@ -83,10 +83,16 @@ func (p *printer) facts(facts reports.Facts) {
 	}
 	for _, f := range facts {
 		value := cell(f.Value)
-		if f.Note != "" {
-			value += "  " + p.paint(faint, clean(f.Note))
+		line := indent + text.Pad(clean(f.Name), width, ' ') + "  " + value
+		switch note := clean(f.Note); {
+		case note == "":
+			p.line(line)
+		case text.StringWidthWithoutEscSequences(line+"  "+note) <= p.width:
+			p.line(line + "  " + p.paint(faint, note))
+		default:
+			p.line(line)
+			p.paragraph(note, indent+strings.Repeat(" ", width+2))
 		}
-		p.line(indent + text.Pad(clean(f.Name), width, ' ') + "  " + value)
 	}
 }
 
@@ -108,11 +114,12 @@ func (p *printer) table(t reports.Table) {
 	}
 	tw.SetColumnConfigs(configs)
 	tw.AppendHeader(header)
-	for _, row := range t.Rows {
-		tw.AppendRow(cells(row))
+	rows, footer := p.fit(t)
+	for _, row := range rows {
+		tw.AppendRow(row)
 	}
-	if len(t.Footer) > 0 {
-		tw.AppendFooter(cells(t.Footer))
+	if len(footer) > 0 {
+		tw.AppendFooter(footer)
 	}
 	for line := range strings.Lines(tw.Render()) {
 		p.line(indent + strings.TrimRight(line, "\n"))
@@ -135,12 +142,48 @@ func (p *printer) tableStyle() table.Style {
 	return style
 }
 
-func cells(row []any) table.Row {
-	out := make(table.Row, len(row))
-	for i, value := range row {
-		out[i] = cell(value)
+// fit makes the cells of a table. Where a row would not fit the line, the
+// column that takes most of it is narrowed: long names lose their middle.
+func (p *printer) fit(t reports.Table) (rows []table.Row, footer table.Row) {
+	const gap, least = 2, 24
+	widths, other := make([]int, len(t.Columns)), make([]bool, len(t.Columns))
+	total := len(indent)
+	for i, c := range t.Columns {
+		widths[i] = text.StringWidthWithoutEscSequences(c.Title)
 	}
-	return out
+	for _, row := range append(t.Rows[:len(t.Rows):len(t.Rows)], t.Footer) {
+		for i, value := range row {
+			if i < len(widths) {
+				widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(cell(value)))
+				_, isText := value.(string)
+				other[i] = other[i] || !isText && value != nil
+			}
+		}
+	}
+	widest, room := -1, 0 // of those that hold text
+	for i, w := range widths {
+		total += w + gap
+		if !other[i] && w > room {
+			widest, room = i, w
+		}
+	}
+	if over := total - p.width; over > 0 {
+		room = min(room, max(least, room-over))
+	}
+	cells := func(row []any) table.Row {
+		out := make(table.Row, len(row))
+		for i, value := range row {
+			out[i] = cell(value)
+			if i == widest {
+				out[i] = shorten(cell(value), room)
+			}
+		}
+		return out
+	}
+	for _, row := range t.Rows {
+		rows = append(rows, cells(row))
+	}
+	return rows, cells(t.Footer)
 }
 
 func (p *printer) findings(list reports.FindingList) {
