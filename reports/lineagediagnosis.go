@@ -112,7 +112,7 @@ func PairHistories(target, source timeline.Path) []HistoryPair {
 // others need a decision.
 var curable = map[string]bool{
 	"running": true, "user": true, "state": true, "unfinished-rewind": true, "coverage": true, "common-checkpoint": true, "replay-wal": true,
-	"free-space": true, "permission": true, "tablespace": true, "full-page-writes": true, "history": true, "source-changed": true, "grants": true, "backup-label": true,
+	"free-space": true, "permission": true, "tablespace": true, "full-page-writes": true, "history": true, "source-changed": true, "grants": true, "backup-label": true, "file-type": true,
 }
 
 // Judge puts problems on the list of findings and draws the verdict from them;

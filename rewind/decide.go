@@ -3,6 +3,7 @@ package rewind
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"forkpoint/rewind/plan"
@@ -37,6 +38,11 @@ func (r *run) decide(ctx context.Context) error {
 	}
 	in.Pairs = r.markSame(ctx, &in)
 	p, err := plan.Decide(in)
+	var other *plan.TypeError
+	if errors.As(err, &other) {
+		return &PreflightError{Check: CheckFileType, Side: Target, Path: other.Path, Found: other.Error(),
+			Want: "the same kind of file on both sides", Next: other.Hint()}
+	}
 	if err != nil {
 		return fmt.Errorf("make the plan: %w", err)
 	}

@@ -43,6 +43,7 @@ const (
 	CheckWALLevel    Check = "wal-level"
 	CheckSourceMoved Check = "source-changed"
 	CheckLabel       Check = "backup-label"
+	CheckFileType    Check = "file-type"
 )
 
 // PreflightError is a precondition that does not hold. Nothing of the target

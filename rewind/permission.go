@@ -68,7 +68,7 @@ func (r *run) checkRegular(name string) error {
 	if err != nil || info.Mode().IsRegular() {
 		return nil // what is not there is made
 	}
-	return &PreflightError{Check: CheckPermission, Side: Target, Path: at,
+	return &PreflightError{Check: CheckFileType, Side: Target, Path: name,
 		Found: fmt.Sprintf("%s is not a regular file (%s), but is one at the source", at, info.Mode().Type()),
 		Want:  "the same kind of file on both sides", Next: "put a plain file in its place, or leave it as it is with --keep"}
 }

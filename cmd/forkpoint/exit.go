@@ -128,7 +128,7 @@ func statusOf(err error) status {
 		return statusUsage
 	case errors.Is(err, source.ErrTransient), errors.Is(err, source.ErrTimeLimit):
 		return statusTransient
-	case errors.Is(err, errNeedsPerson), rewind.IsRefusal(err), errors.As(err, &refused), errors.As(err, &grants), errors.Is(err, source.ErrRunning):
+	case errors.Is(err, errNeedsPerson), rewind.IsRefusal(err), errors.As(err, &refused), errors.As(err, &grants), errors.Is(err, source.ErrRunning), errors.Is(err, source.ErrUnsafePath):
 		return statusRefused
 	}
 	return statusError

@@ -34,6 +34,7 @@ func TestStatusOf(t *testing.T) {
 		{"connection lost in the middle of a rewind", &rewind.InterruptedError{Err: &source.TransientError{Err: errors.New("y")}}, statusInterrupted},
 		{"signal", fmt.Errorf("x: %w", cancelled), statusCancelled},
 		{"context", context.Canceled, statusCancelled},
+		{"a source that names paths outside", fmt.Errorf("make the plan: %w", &source.UnsafePathError{Path: "../x"}), statusRefused},
 		{"a time limit before anything was changed", &rewind.StoppedError{Err: &deadlineError{time.Second}}, statusTransient},
 		{"a signal before anything was changed", &rewind.StoppedError{Err: cancelled}, statusCancelled},
 		{"a time limit in the middle of a rewind", &rewind.InterruptedError{Err: &deadlineError{time.Second}}, statusInterrupted},

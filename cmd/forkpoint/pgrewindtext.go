@@ -32,6 +32,8 @@ func pgRewindTexts(e *rewind.PreflightError, major int) []string {
 			return []string{"source data directory must be shut down cleanly"}
 		}
 		return []string{"target server must be shut down cleanly"}
+	case rewind.CheckFileType:
+		return []string{fmt.Sprintf("file \"%s\" is of different type in source and target", e.Path)}
 	case rewind.CheckFullPages:
 		return []string{quoted("full_page_writes") + " must be enabled in the source server"}
 	case rewind.CheckCheckpoint, rewind.CheckCoverage:

@@ -66,6 +66,7 @@ func TestRewindDryRun(t *testing.T) {
 		mustForkpoint(t, "index", old.Dir())
 		removeFile(t, first)
 		dryRuns("with WAL that only the catalog has")
+		refusedUntouched(t, old, "was not shut down cleanly", args[2], args[3], "--no-ensure-shutdown")
 		rewound(t, pair)
 	})
 }

@@ -189,3 +189,36 @@ func TestRewindKeepsLocal(t *testing.T) {
 		whose(source, slices.Concat(local, kept, other))
 	})
 }
+
+// TestRewindLinksInTheWay: where the target has a link and the source a file or
+// a directory, nothing is written through the link.
+func TestRewindLinksInTheWay(t *testing.T) {
+	pair := pgtest.NewPair(t, trapOptions(15)...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT i FROM generate_series(1, 1000) i", "CHECKPOINT")
+	database := filepath.Dir(pair.Primary.Value("SELECT pg_relation_filepath('t')"))
+	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET i = -i", "CREATE TABLE "+side+" (n int)") })
+	outside := filepath.Join(pair.Old.Home(), "outside")
+	for _, name := range []string{"pg_xact/0000", database, "global"} {
+		at := filepath.Join(pair.Old.Dir(), name)
+		if err := os.Rename(at, outside); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(outside, at); err != nil {
+			t.Fatal(err)
+		}
+		before := treeState(t, outside)
+		refusedUntouched(t, pair.Old, name, "--source-server", pair.Primary.ConnString())
+		out := bothNames[1].run(t, 1, pair.Old, "--source-server", pair.Primary.ConnString())
+		if want := `file "` + name + `" is of different type in source and target`; !strings.Contains(out, want) {
+			t.Errorf("%s: want %q: %s", name, want, out)
+		}
+		if got := changedFiles(before, treeState(t, outside)); len(got) > 0 {
+			t.Errorf("%s: changed %q", name, got)
+		}
+		removeFile(t, at)
+		if err := os.Rename(outside, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rewound(t, pair)
+}
