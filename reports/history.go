@@ -131,6 +131,11 @@ func (c *HistoryCheck) parse(f HistoryFile) *timeline.History {
 		c.Findings.Add(Finding{Code: "history-name", Severity: Damage, Title: fmt.Sprintf("%q is not the name of a history file", name),
 			Detail: "A server looks for eight upper-case hexadecimal digits and \".history\" and will not see this file.", Path: f.Path})
 		return nil
+	case tli == 1:
+		c.Findings.Add(Finding{Code: "history-first", Severity: Notice, Timeline: 1, Path: f.Path,
+			Title: "timeline 1 has a history file", Detail: "No server reads it: timeline 1 never has ancestors.",
+			Rule: "history files begin with timeline 2", Hint: "remove it once you know who made it"})
+		return nil
 	case len(strings.TrimSpace(string(f.Content))) == 0:
 		c.Findings.Add(Finding{Code: "history-empty", Severity: Damage, Title: fmt.Sprintf("history file of timeline %d is empty", tli),
 			Detail: "A server takes it for a timeline without ancestors and finds no common ancestor with anything.",

@@ -24,11 +24,6 @@ func historyName(path string) string {
 // checkDialects reports a file that is not read alike by all, and rows that no
 // server wrote.
 func (c *HistoryCheck) checkDialects(f HistoryFile, tli pg.TimelineID) {
-	if tli == 1 {
-		c.Findings.Add(Finding{Code: "history-first", Severity: Notice, Timeline: 1, Path: f.Path,
-			Title: "timeline 1 has a history file", Detail: "No server reads it: timeline 1 never has ancestors.",
-			Rule: "history files begin with timeline 2", Hint: "remove it once you know who made it"})
-	}
 	readings := timeline.Readings(tli, f.Content)
 	for _, r := range readings[1:] {
 		if sameReading(readings[0], r) {

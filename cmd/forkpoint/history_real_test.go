@@ -60,21 +60,17 @@ func TestHistoryValidateByWAL(t *testing.T) {
 	validate(3, "[past-switch-point]", pair.Old.Dir(), pair.Primary.Dir())
 }
 
-// One name with two contents, and the switch point in the middle of a record.
+// One name with two contents.
 func TestHistoryValidateTwoContents(t *testing.T) {
 	t.Parallel()
-	pair := pgtest.NewPair(t, oracle(t)...)
-	other := pair.Primary.NewStandby()
-	other.Start()
-	pair.Primary.WaitCaughtUp(other)
-	pair.Primary.Stop(pgtest.Fast)
-	pair.Standby.Promote()
+	one, other := twins(t, oracle(t)...)
+	one.Promote()
 	other.Promote()
-	write(pair.Standby, "a")
+	write(one, "a")
 	write(other, "b")
-	pair.Standby.Stop(pgtest.Fast)
+	one.Stop(pgtest.Fast)
 	other.Stop(pgtest.Fast)
-	status, out := forkpoint(t, "history", "validate", pair.Standby.Dir(), other.Dir())
+	status, out := forkpoint(t, "history", "validate", one.Dir(), other.Dir())
 	if status != 3 || !strings.Contains(out, "[segment-two-contents]") {
 		t.Errorf("status %d\n%s", status, out)
 	}
@@ -86,7 +82,7 @@ func TestHistoryValidateTwoContents(t *testing.T) {
 	if status, out = forkpoint(t, "diagnose", "-D", other.Dir(), "--source-archive", file); status != 0 {
 		t.Errorf("a history file alone as the source: status %d\n%s", status, out)
 	}
-	if status, out = forkpoint(t, "diagnose", pair.Standby.Dir(), other.Dir(), pair.Primary.Dir()); status != 3 || !strings.Contains(out, "What each choice of survivor would lose") {
+	if status, out = forkpoint(t, "diagnose", one.Dir(), other.Dir()); status != 3 || !strings.Contains(out, "What each choice of survivor would lose") {
 		t.Errorf("matrix: status %d\n%s", status, out)
 	}
 	t.Log(out)
