@@ -77,6 +77,25 @@ func (m *Map) Append(next *Map) {
 	}
 }
 
+// FirstRestored is what next, the span after m's, restores of the blocks of main
+// forks that m did not touch.
+func (m *Map) FirstRestored(next *Map) map[pg.RelFork]*Set {
+	first := map[pg.RelFork]*Set{}
+	for rf, e := range next.entries {
+		if rf.Fork != pg.MainFork || e.Restored.Empty() {
+			continue
+		}
+		restored := e.Restored.Clone()
+		if before, known := m.entries[rf]; known {
+			restored.RemoveSet(before.Touched)
+		}
+		if !restored.Empty() {
+			first[rf] = restored
+		}
+	}
+	return first
+}
+
 // Put sets the entry of a fork, as read from where [Map.All] was stored. What
 // an entry cannot say, such as a restored block that was not touched, is left
 // out. The map owns e.Touched afterwards.

@@ -35,6 +35,7 @@ type BlockIndex interface {
 // Facts is what a range of the log says.
 type Facts struct {
 	Blocks      *blockmap.Map
+	Restored    []plan.Restored // what Blocks has restored, by segment
 	Checkpoints []blockmap.Checkpoint
 	Xacts       []blockmap.Xact
 	Events      []blockmap.Event

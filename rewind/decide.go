@@ -22,10 +22,11 @@ func (r *run) decide(ctx context.Context) error {
 		SourcePath: s.source.path,
 		SourceEnd:  s.sourceEnd.LSN,
 
-		Before: s.before.Blocks,
-		After:  s.after.Blocks,
-		Hinted: s.hinted.Blocks,
-		Rule:   s.rule,
+		Before:   s.before.Blocks,
+		After:    s.after.Blocks,
+		Restored: s.before.Restored,
+		Hinted:   s.hinted.Blocks,
+		Rule:     s.rule,
 
 		BlockSize:      int64(c.BlockSize),
 		BlocksPerFile:  c.RelSegSize,

@@ -27,18 +27,19 @@ type Certificate struct {
 	Target   string    `json:"target"`
 	Rewind   string    `json:"rewind"` // id of the journal
 	Fork     pg.LSN    `json:"fork"`
-	Redo     pg.LSN    `json:"redo"`               // where replay will start
-	Reaches  pg.LSN    `json:"min_recovery_point"` // and how far it must come
-	Replay   bool      `json:"replay_proven"`      // label, checkpoint, and every record between are there
-	Pages    int64     `json:"pages"`              // that were looked at
-	Copied   int64     `json:"pages_from_source"`  // of these
-	Torn     int64     `json:"pages_torn_in_copy"` // read while the source wrote them; replay restores them
-	Skipped  int64     `json:"pages_without_log"`  // of unlogged relations, which the server resets
-	Checksum bool      `json:"checksums_compared"` // the cluster has them
-	Pieces   int64     `json:"pieces_as_sent"`     // of files, compared with what the source sent
-	Faults   []Fault   `json:"faults"`             // first of each kind of file; empty is good
-	Count    int64     `json:"fault_count"`        // all of them
-	Limits   []string  `json:"limits"`             // what the check cannot see
+	Redo     pg.LSN    `json:"redo"`                 // where replay will start
+	Reaches  pg.LSN    `json:"min_recovery_point"`   // and how far it must come
+	Spared   int64     `json:"pages_left_to_replay"` // that the log at hand was found to restore
+	Replay   bool      `json:"replay_proven"`        // label, checkpoint, and every record between are there
+	Pages    int64     `json:"pages"`                // that were looked at
+	Copied   int64     `json:"pages_from_source"`    // of these
+	Torn     int64     `json:"pages_torn_in_copy"`   // read while the source wrote them; replay restores them
+	Skipped  int64     `json:"pages_without_log"`    // of unlogged relations, which the server resets
+	Checksum bool      `json:"checksums_compared"`   // the cluster has them
+	Pieces   int64     `json:"pieces_as_sent"`       // of files, compared with what the source sent
+	Faults   []Fault   `json:"faults"`               // first of each kind of file; empty is good
+	Count    int64     `json:"fault_count"`          // all of them
+	Limits   []string  `json:"limits"`               // what the check cannot see
 }
 
 // Fault is something that must not be.
@@ -82,6 +83,9 @@ func Verify(ctx context.Context, cfg Config) (*Certificate, error) {
 	c.Redo, c.Reaches, c.Fork = p.Label.Redo, control.MinRecoveryPoint, p.Fork.LSN
 	c.Checksum = control.DataChecksums == 1
 	if err := r.simulateRecovery(ctx, c, p); err != nil {
+		return nil, err
+	}
+	if err := r.checkSpared(ctx, c, p); err != nil {
 		return nil, err
 	}
 	a := &audit{run: r, cert: c, plan: planned(p)}

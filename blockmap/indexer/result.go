@@ -41,6 +41,7 @@ type Result struct {
 
 	// What the records say, in log order; only of Touched.
 	Blocks      *blockmap.Map
+	Restored    []Restored // what Blocks has restored in main forks, by segment; what was cut since included
 	Activity    map[pg.RelFork]blockmap.Activity
 	Rmgrs       []blockmap.RmgrCount
 	Records     int64
@@ -55,6 +56,13 @@ type Result struct {
 // Complete tells whether the span is covered without a gap. A span without end
 // ends with the log.
 func (r *Result) Complete() bool { return len(r.Gaps) == 0 }
+
+// Restored is what the records of a part of a segment restore of the blocks that
+// no record before them in the span refers to.
+type Restored struct {
+	Span   pg.Span
+	Blocks map[pg.RelFork]*blockmap.Set
+}
 
 // merge gathers the contents of segments.
 type merge struct {
@@ -73,6 +81,11 @@ func newMerge(r *Result, visit func(*blockmap.Segment) error) *merge {
 // span, as when only the whole segment is known, are left out where they have
 // one.
 func (m *merge) add(s *blockmap.Segment, span pg.Span) error {
+	if m.visit == nil {
+		if first := m.result.Blocks.FirstRestored(s.Touched); len(first) > 0 {
+			m.result.Restored = append(m.result.Restored, Restored{span, first})
+		}
+	}
 	m.addTouched(s.Touched, s.Activity)
 	return m.addLists(s, span)
 }

@@ -20,7 +20,7 @@ type Summer interface {
 // to visit, segment by segment in the order of the log; the segment is valid
 // during the call. Of a segment that is known as a whole only, XIDs count
 // records around the span too. The result has neither these lists nor Rmgrs,
-// and no block of it counts as restored.
+// and no block of it counts as restored. Nor has it Restored.
 func (ix *Indexer) Summary(ctx context.Context, path timeline.Path, span pg.Span, visit func(*blockmap.Segment) error) (*Result, error) {
 	return ix.scan(ctx, request{path: path, span: span, contents: true, visit: visit})
 }

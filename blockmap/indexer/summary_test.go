@@ -67,7 +67,7 @@ func compareSummary(t *testing.T, ix *Indexer, path timeline.Path, span pg.Span)
 	}
 	merged := *got
 	merged.Xacts, merged.Snapshots, merged.Assignments = lists.Xacts, lists.Snapshots, lists.Assignments
-	merged.XIDs, merged.Rmgrs, merged.Blocks = want.XIDs, want.Rmgrs, want.Blocks
+	merged.XIDs, merged.Rmgrs, merged.Blocks, merged.Restored = want.XIDs, want.Rmgrs, want.Blocks, want.Restored
 	if diff := cmp.Diff(*want, merged, cmp.Comparer(func(a, b *blockmap.Map) bool { return a == b })); diff != "" {
 		t.Errorf("span %s (-touched +summary):\n%s", span, diff)
 	}

@@ -116,6 +116,7 @@ func planInput(ctx context.Context, e *ends, in *reports.DivergenceInput, path t
 		Pairs: plan.Pairs(e.source.Files(ctx), e.target.Files(ctx)),
 		Fork:  in.Fork, Checkpoint: checkpoint, Label: checkpoint, TargetEnd: in.After.End.LSN,
 		SourcePath: path, SourceEnd: end.LSN, Before: in.Before.Touched, After: in.After.Touched, Rule: rule,
+		Restored:  plan.RestoredIn(pg.Span{From: checkpoint.Redo, To: in.Fork.LSN}, in.Before.Touched),
 		BlockSize: int64(c.BlockSize), BlocksPerFile: c.RelSegSize, WALSegmentSize: c.SegmentSize, Keep: plan.LocalNames(),
 	}
 }

@@ -136,7 +136,7 @@ func costFacts(p *plan.Plan) reports.Facts {
 		{Name: "blocks touched after the fork", Value: reports.Count(t.Why.After)},
 		{Name: "blocks not restored by replay", Value: reports.Count(t.Why.Unproven), Note: "touched between redo and fork"},
 		{Name: "blocks with unlogged hints", Value: reports.Count(t.Why.Hinted), Note: "possibly; of transactions open at the fork"},
-		{Name: "blocks left to replay", Value: reports.Count(t.Why.Spared)},
+		{Name: "blocks left to replay", Value: reports.Count(t.Why.Spared), Note: "each restored by a full-page image or an initialisation; --format json names the WAL"},
 		{Name: "WAL for replay", Value: reports.Bytes(t.WAL)},
 		{Name: "other files", Value: reports.Bytes(t.Other), Note: "compared, and copied where they differ"},
 		{Name: "set aside", Value: reports.Bytes(t.SetAside), Note: "leaves the data directory, kept as evidence"},

@@ -119,6 +119,9 @@ func factsOf(r *indexer.Result, err error) (*rewind.Facts, error) {
 	}
 	facts := &rewind.Facts{Blocks: r.Blocks, Checkpoints: r.Checkpoints, Xacts: r.Xacts, Events: r.Events, Snapshots: r.Snapshots,
 		XIDs: r.XIDs, BlocksOnly: r.BlocksOnly, End: r.End, Stop: string(r.Stop), StopDetail: reports.StopText(string(r.Stop)), Segments: r.Segments, Bytes: r.Bytes}
+	for _, part := range r.Restored {
+		facts.Restored = append(facts.Restored, plan.Restored(part))
+	}
 	for _, gap := range r.Gaps {
 		facts.Gaps = append(facts.Gaps, rewind.Gap{Span: gap.Span, Reason: gap.Reason})
 	}

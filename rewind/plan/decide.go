@@ -26,8 +26,11 @@ type Input struct {
 
 	Before *blockmap.Map // touched in [redo, fork)
 	After  *blockmap.Map // touched in [fork, target's end]
-	Hinted *blockmap.Map // touched before the fork by transactions that ended after it
-	Rule   Rule
+	// Restored divides what Before restores by parts of the log. A block that
+	// none of them has is copied.
+	Restored []Restored
+	Hinted   *blockmap.Map // touched before the fork by transactions that ended after it
+	Rule     Rule
 
 	BlockSize      int64
 	BlocksPerFile  uint32 // blocks in one relation segment
@@ -231,6 +234,7 @@ func (d *decider) finish() {
 		p.Totals.count(a, d.in.BlockSize)
 	}
 	p.Totals.Classic = d.classicBlocks()
+	p.boundProofs()
 }
 
 // versionDirOf takes the directory that a tablespace path names for itself,

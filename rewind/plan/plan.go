@@ -22,6 +22,7 @@ type Plan struct {
 	Rule       Rule               `json:"rule"`
 	Actions    []Action           `json:"actions"`
 	Totals     Totals             `json:"totals"`
+	Spared     []Spared           `json:"spared,omitempty"`     // blocks left to replay, with proof
 	Kept       []string           `json:"kept,omitempty"`       // files of the target that stay though the source has others
 	LostSlots  []string           `json:"lost_slots,omitempty"` // replication slots that a rewind drops
 	SharedWAL  []string           `json:"-"`                    // segments that both sides have and that stay

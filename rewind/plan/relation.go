@@ -11,10 +11,10 @@ import (
 func (d *decider) decideRelation(s, t *datadir.File) {
 	shared := uint32(min(s.Size, t.Size) / d.in.BlockSize)
 	first := pg.BlockNumber(s.Rel.Segment * d.in.BlocksPerFile)
-	blocks, why := d.changed(s.Rel.RelFork, first, shared)
+	blocks, why := d.changed(s.Path, s.Rel.RelFork, first, shared)
 
 	if blocks.Empty() && s.Size == t.Size {
-		d.plan.Totals.Why.Spared += why.Spared
+		d.plan.Totals.Why.Spared += why.Spared // no action tells of them
 		return
 	}
 	d.add(Action{
@@ -25,7 +25,7 @@ func (d *decider) decideRelation(s, t *datadir.File) {
 
 // changed gathers the blocks in [first, first+count) of a fork that must come
 // from the source, numbered from first, and what proved each.
-func (d *decider) changed(rel pg.RelFork, first pg.BlockNumber, count uint32) (*blockmap.Set, Why) {
+func (d *decider) changed(path string, rel pg.RelFork, first pg.BlockNumber, count uint32) (*blockmap.Set, Why) {
 	end := first + pg.BlockNumber(count)
 	after := touchedIn(d.in.After, rel, first, end)
 	before := touchedIn(d.in.Before, rel, first, end).Subtract(after)
@@ -34,9 +34,11 @@ func (d *decider) changed(rel pg.RelFork, first pg.BlockNumber, count uint32) (*
 	var why Why
 	if d.in.Rule == Exact {
 		if entry, ok := d.in.Before.Get(rel); ok {
-			why.Spared = before.Intersect(entry.Restored).Len()
-			before.RemoveSet(entry.Restored)
-			hinted.RemoveSet(entry.Restored)
+			spared := before.Intersect(entry.Restored)
+			spared.RemoveSet(d.prove(path, rel, first, spared))
+			why.Spared = spared.Len()
+			before.RemoveSet(spared)
+			hinted.RemoveSet(spared)
 		}
 	}
 	hinted.RemoveSet(before)
