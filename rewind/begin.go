@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"forkpoint/rewind/journal"
@@ -44,7 +45,13 @@ func (r *run) openTarget() error {
 		method = target.SyncTrees
 	}
 	var err error
-	if r.target, err = target.Open(r.cfg.Target.Path(), target.Options{FS: r.cfg.FS, Method: method}); err != nil {
+	r.target, err = target.Open(r.cfg.Target.Path(), target.Options{FS: r.cfg.FS, Method: method})
+	var busy *target.BusyError
+	if errors.As(err, &busy) {
+		return &PreflightError{Check: CheckRunning, Side: Target,
+			Found: fmt.Sprintf("%s uses %s", busy.Who(), r.cfg.Target.Path()), Want: "a directory that nobody works on", Next: busy.Hint()}
+	}
+	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
 	if err := journal.MakeStateDir(r.cfg.StateDir, r.target.DirMode()); err != nil {

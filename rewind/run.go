@@ -134,6 +134,10 @@ func (r *run) fail(ctx context.Context, phase Phase, err error) error {
 	case !errors.Is(err, cause):
 		err = errors.Join(cause, err)
 	}
+	var refused *PreflightError
+	if errors.As(err, &refused) && r.edit == nil {
+		return err // of a rewind that is taken up too: trying again would not help
+	}
 	if r.changed {
 		return &InterruptedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}
 	}

@@ -49,7 +49,7 @@ func faultProgram() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	modes := map[string]faultfs.Mode{"error": faultfs.Fail, "short": faultfs.Short, "kill": faultfs.Kill}
+	modes := map[string]faultfs.Mode{"error": faultfs.Fail, "short": faultfs.Short, "kill": faultfs.Kill, "full": faultfs.Full}
 	if err := w.run(context.Background(), modes[mode], first, step); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

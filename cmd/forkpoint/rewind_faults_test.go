@@ -16,7 +16,8 @@ import (
 
 // TestRewindFaults fails the operations of a whole rewind one by one, with an
 // error, a short write, and death, which may come with loss of power: what was
-// not flushed is then lost, whole, in part, or out of order. After each, undo
+// not flushed is then lost, whole, in part, or out of order; or the disk is full
+// from there on, until somebody makes room. After each, undo
 // gives back the old target, to the last time of a file, and the same command
 // run again gives the target that an undisturbed rewind gives, of which a real
 // server shows that it replays to equality. "make torture" fails them all.
@@ -27,11 +28,11 @@ func TestRewindFaults(t *testing.T) {
 	base := pgtest.Scratch(t)
 	makeFaultWorld(t, major, base)
 	seed := chosenSeed(t)
-	for i, mode := range []string{"error", "short", "kill"} {
+	for i, mode := range []string{"error", "short", "kill", "full"} {
 		t.Run(mode, func(t *testing.T) {
 			first, step := 0, 1
 			if !torture() {
-				step = []int{120, 150, 60}[i]
+				step = []int{120, 150, 60, 120}[i]
 				first = int(seed>>8) % step
 			}
 			program := filepath.Join(filepath.Dir(pgtest.Executable(t)), "faultworld")
@@ -60,7 +61,7 @@ func makeFaultWorld(t *testing.T, major int, base string) {
 	pair.Primary.Exec("CREATE TABLE t (i int PRIMARY KEY, v text)", "INSERT INTO t SELECT i, 'shared' FROM generate_series(1, 2000) i",
 		"CREATE TABLE cut AS SELECT * FROM t", "CREATE TABLE grown AS SELECT * FROM t", "CREATE TABLE gone AS SELECT * FROM t", "VACUUM",
 		"CREATE UNLOGGED TABLE u AS SELECT * FROM t", "CHECKPOINT", "UPDATE t SET v = 'before' WHERE i % 9 = 0")
-	pair.Diverge(pgtest.Kill9, func(s *pgtest.Server, side string) {
+	pair.Diverge(pgtest.Immediate, func(s *pgtest.Server, side string) {
 		s.Exec("UPDATE t SET v = '"+side+"' WHERE i % 4 = 0", "CREATE TABLE only_"+side+" AS SELECT * FROM t", "VACUUM t")
 		if side == "new" {
 			s.Exec("TRUNCATE cut", "INSERT INTO grown SELECT * FROM t", "DROP TABLE gone")

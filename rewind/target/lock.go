@@ -17,7 +17,10 @@ type BusyError struct {
 	Server bool // a server, otherwise another forkpoint
 }
 
-func (e *BusyError) Error() string {
+func (e *BusyError) Error() string { return e.Who() + " uses the data directory" }
+
+// Who is who uses it.
+func (e *BusyError) Who() string {
 	who := "another forkpoint"
 	if e.Server {
 		who = "a server"
@@ -25,7 +28,7 @@ func (e *BusyError) Error() string {
 	if e.PID != 0 {
 		who += fmt.Sprintf(" (PID %d)", e.PID)
 	}
-	return who + " uses the data directory"
+	return who
 }
 
 // Hint says what the operator can do.

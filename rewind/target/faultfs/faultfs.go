@@ -6,10 +6,16 @@
 package faultfs
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"forkpoint/rewind/target"
@@ -27,6 +33,9 @@ const (
 	// Kill is the death of the process in the middle of the operation: a
 	// write may be done by half, and everything later fails.
 	Kill
+	// Full is a disk without room from the operation on: whatever takes room
+	// fails, short where it is a write.
+	Full
 )
 
 // ErrFault is the error of a failed operation.
@@ -72,6 +81,13 @@ func (f *Faulty) step(op string) error {
 	}
 	f.count++
 	f.left--
+	if f.mode == Full {
+		if f.left >= 0 || !takesRoom(op) {
+			return nil
+		}
+		f.hit = cmp.Or(f.hit, op)
+		return fmt.Errorf("%w: %w", ErrFault, syscall.ENOSPC)
+	}
 	if f.left != -1 {
 		return nil
 	}
@@ -80,9 +96,20 @@ func (f *Faulty) step(op string) error {
 	return ErrFault
 }
 
+// takesRoom tells operations that a full disk refuses. A file that is opened may
+// be made.
+func takesRoom(op string) bool {
+	what, _, _ := strings.Cut(op, " ")
+	return slices.Contains([]string{"create", "mkdir", "symlink", "link", "write", "truncate"}, what)
+}
+
 // OpenFile implements [target.FS].
 func (f *Faulty) OpenFile(name string, flag int, perm fs.FileMode) (target.File, error) {
-	if err := f.step("open " + name); err != nil {
+	what := "open "
+	if flag&os.O_CREATE != 0 {
+		what = "create "
+	}
+	if err := f.step(what + name); err != nil {
 		return nil, err
 	}
 	file, err := f.FS.OpenFile(name, flag, perm)
