@@ -73,6 +73,22 @@ func TestPgRewindSideEffects(t *testing.T) {
 		if diff := cmp.Diff(namesIn(t, a), namesIn(t, b)); diff != "" {
 			t.Errorf("files, -pg_rewind +forkpoint:\n%s", diff)
 		}
+		// After replay both hold what the source does.
+		for _, next := range []string{copied, ""} {
+			pair.Old.Start()
+			pair.Primary.WaitCaughtUp(pair.Old)
+			pgtest.SameData(pair.Primary, pair.Old)
+			pgtest.Amcheck(pair.Old)
+			if next == "" {
+				break
+			}
+			pair.Old.Stop(pgtest.Fast)
+			for _, err := range []error{os.Rename(pair.Old.Dir(), pair.Old.Dir()+".real"), os.Rename(next, pair.Old.Dir())} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,6 +146,37 @@ func TestRewindStopped(t *testing.T) {
 		}
 		rewound(t, pair)
 	})
+}
+
+// TestPgRewindStopped: under the name of pg_rewind the status is 1, and the
+// message says the same.
+func TestPgRewindStopped(t *testing.T) {
+	pair := pgtest.NewPair(t, trapOptions(15)...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT 1 AS n", "CHECKPOINT")
+	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, _ string) { s.Exec("UPDATE t SET n = 2") })
+	proxy := pgtest.NewProxy(t, pair.Primary, func(int) pgtest.Fault { return pgtest.Fault{After: 60_000, Kind: pgtest.Stall} })
+	program := filepath.Join(filepath.Dir(pgtest.Executable(t)), "pg_rewind")
+	if err := os.Symlink(pgtest.Executable(t), program); err != nil {
+		t.Fatal(err)
+	}
+	before := treeState(t, pair.Old.Home())
+	var stderr strings.Builder
+	cmd := pgtest.RunAs(exec.Command(program, "-P", "-D", pair.Old.Dir(), "--source-server", proxy.Conninfo(pair.Primary.ConnString())))
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pair.Primary.Await("pg_rewind to connect", func() (bool, error) { return proxy.Count() > 0, nil })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(stderr.String(), `cancelled by signal "terminated"`) {
+		t.Errorf("ended with %v: %s", err, stderr.String())
+	}
+	if got := changedFiles(before, treeState(t, pair.Old.Home())); len(got) > 0 {
+		t.Errorf("changed %q", got)
+	}
 }
 
 func signalled(s os.Signal) func(*watched, *pgtest.Proxy) {
