@@ -41,11 +41,12 @@ golden: ## Rewrite the golden files of the command-line tests
 fixtures: pg ## Make the shared fixtures in testdata anew
 	testdata/generate.sh
 
-# The rewinds need PostgreSQL 15 with pg_rewind and 15 GB in FORKPOINT_BENCH_DIR,
-# where the pairs of clusters stay; ROUNDS=5 and FORKPOINT_BENCH_SCALE=20 set sizes.
-bench: tools pg ## Run the benchmarks, and rewinds against pg_rewind
+# The comparisons need all programs of PostgreSQL 15 and 17 GB in
+# FORKPOINT_BENCH_DIR, where the clusters stay; ROUNDS=5 and
+# FORKPOINT_BENCH_SCALE=20 set sizes.
+bench: tools pg ## Run the benchmarks, also against pg_rewind and pg_waldump
 	$(GO) test -short -run='^$$' -bench=. -benchmem ./...
-	$(GO) test -timeout=2h -run='^$$' -bench='^BenchmarkRewind$$' -benchtime=$(or $(ROUNDS),3)x ./cmd/forkpoint
+	$(GO) test -timeout=2h -run='^$$' -bench='^Benchmark(Indexing|Rewind)$$' -benchtime=$(or $(ROUNDS),3)x ./cmd/forkpoint
 
 torture: tools pg clients ## Run the long tests: many fail-overs, crashes at every step
 	FORKPOINT_TORTURE=1 $(GO) test -tags torture -count=1 -timeout=4h ./...
