@@ -47,8 +47,8 @@ func (d *Divergence) Page() Document {
 // relationPageTable has every fork of every relation by itself, with a strip of
 // the blocks.
 func (d *Divergence) relationPageTable() Table {
-	t := Table{Columns: []Column{{"relation", false}, {"kind", false}, {"size", true}, {"blocks", true}, {"both", true}, {"since redo", true}, {"by replay", true},
-		{"inserted", true}, {"updated", true}, {"HOT", true}, {"deleted", true}, {"images", true}, {"WAL", true}, {"touched blocks, first to last", false}, {"note", false}},
+	t := Table{Columns: []Column{{"relation", false}, {"kind", false}, {"size", true}, {"blocks", true}, {"both", true}, {"redo", true}, {"replay", true},
+		{"inserted", true}, {"updated", true}, {"HOT", true}, {"deleted", true}, {"images", true}, {"WAL", true}, {"touched blocks", false}, {"note", false}},
 		Empty: "None was changed."}
 	for i, r := range d.Relations {
 		if i == maxPageRelations {
