@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"forkpoint/rewind/plan"
+	"forkpoint/rewind/target"
+	"forkpoint/walinspect/datadir"
 )
 
 // decide ends the run where nothing diverged, and else makes the plan.
@@ -14,7 +17,7 @@ func (r *run) decide(ctx context.Context) error {
 	s := &r.sit
 	c := s.target.control
 	in := plan.Input{
-		Pairs:      plan.Pairs(r.cfg.Source.Files(ctx), r.targetFiles(ctx)),
+		Pairs:      plan.Pairs(withoutState(r.cfg.Source.Files(ctx)), withoutState(r.targetFiles(ctx))),
 		Fork:       s.fork,
 		Checkpoint: plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline},
 		Label:      s.label,
@@ -56,4 +59,21 @@ func (r *run) decide(ctx context.Context) error {
 	r.result.Needed, r.result.Written.Equal = true, p.Totals.Same
 	r.result.Plan = p
 	return nil
+}
+
+// withoutState leaves the state directory out of a listing, where it had to be
+// made inside the data directory: the journal of the run that asks is in it, and
+// what a source keeps there is about that source.
+func withoutState(files plan.Files) plan.Files {
+	return func(yield func(datadir.File, error) bool) {
+		for f, err := range files {
+			ours := f.Path == target.StateDirName || strings.HasPrefix(f.Path, target.StateDirName+"/")
+			if err == nil && ours {
+				continue
+			}
+			if !yield(f, err) {
+				return
+			}
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"forkpoint/reports"
 	"forkpoint/reports/render"
+	"forkpoint/rewind/target"
 )
 
 // app is what every command gets: the streams, the environment and the log.
@@ -89,8 +90,9 @@ func stateDir(flag, pgdata string) string {
 	if _, err := os.Stat(beside); err == nil {
 		return beside
 	}
-	if unix.Access(filepath.Dir(pgdata), unix.W_OK) != nil {
-		return filepath.Join(pgdata, "pgsql_tmp_forkpoint")
+	within := filepath.Join(pgdata, target.StateDirName)
+	if _, err := os.Stat(within); err == nil || unix.Access(filepath.Dir(pgdata), unix.W_OK) != nil {
+		return within
 	}
 	return beside
 }
