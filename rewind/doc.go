@@ -23,32 +23,55 @@
 //
 // # Order of durable acts
 //
-// Each step is on disk before the next begins. What a crash leaves behind:
+// Each step is on disk before the next begins, where it does not say otherwise.
+// What a crash, of the process or of the machine, leaves behind:
 //
-//  1. The log for replay is fetched into the state directory and read through.
-//     A crash leaves the target as it was.
-//  2. The target is locked (postmaster.pid, flock). A crash leaves a lock file
-//     of a dead process, which servers and forkpoint ignore.
-//  3. The journal is created: plan, control file, the old label. A crash leaves
-//     the target as it was, and a journal without marks, which is dropped.
-//  4. backup_label is replaced by a text that no server takes for a label, by
-//     rename. From here on no server starts; pg_control still says what it said.
-//     A crash leaves a target that can be resumed, or undone at no cost.
-//  5. For each batch: the old bytes of what it will overwrite, and the state of
-//     the files, go into the journal, closed by a checksum and one fsync.
-//     A crash tears at most the last batch, whose changes have not begun.
-//  6. The batch is written into the target, without fsync. A crash leaves any
-//     mixture of old and new; both resume, which writes all again, and undo,
-//     which has all old bytes, end it.
-//  7. Files that only the target has get a second name in the bundle, which is
-//     flushed, and then lose their first. The log for replay is linked in.
-//  8. Recovery settings, where asked for.
-//  9. All touched files and directories are flushed. A crash before the end of
-//     this is one of step 6.
-//  10. pg_control is replaced by rename. Still nothing starts; a run that finds
-//     it so goes on with the next step.
-//  11. backup_label becomes the real one, by rename and flush of the directory.
-//     From here on a server starts, and everything it needs is on disk.
-//  12. The journal is closed as done. A crash before leaves an unfinished
-//     journal over a finished target, which the next run sees and closes.
+//  1. The target is locked: postmaster.pid, whole and flushed before it has that
+//     name, and a flock. A crash leaves a lock file of a dead process, which
+//     servers and forkpoint ignore.
+//  2. The log for replay is fetched into the state directory and read through.
+//     It is not flushed: a crash leaves the target as it was, and the next run
+//     fetches it anew.
+//  3. The journal is made: plan, control file, room for an undo on a full disk;
+//     it counts from the rename of its header on. The evidence joins it. A crash
+//     leaves the target as it was; the next run, or an undo, drops the journal.
+//  4. The old label is noted in the journal, and then backup_label is replaced
+//     by a text that no server takes for a label, by rename and flush of the
+//     directory. From here on no server starts; pg_control still says what it
+//     said. A crash leaves a target that can be resumed, or undone at no cost.
+//     That it is barred is seen from the label itself, so the journal may lack it.
+//  5. For each portion of the copy: the states of its files and the old bytes of
+//     all that it overwrites go into the journal, in batches closed by a
+//     checksum, with one flush after the last. A crash tears the tail, which is
+//     cut off; what it announced has not begun.
+//  6. The portion is written into the target, without flush. A crash leaves any
+//     mixture of old and new; both resume, which writes all again, equal or not,
+//     and undo, which has all old bytes, end it.
+//  7. Files that only the target has get a second name in the bundle, whose
+//     directory is flushed, and then lose their first. After a crash a file has
+//     its old name, or that in the bundle, or both.
+//  8. The rest of the source's log is fetched, the whole is read through again,
+//     and it gets its names in pg_wal, in place of what had them, as in 7; then
+//     recovery settings, where asked for, and pg_control, each by flush, rename and
+//     flush of the directory. pg_control is new before all else is flushed, which
+//     is no harm: the label still bars, and a resumed run goes by the old one,
+//     which is in the plan.
+//  9. The list of what the source sent is flushed, for verify.
+//  10. All touched files and then their directories are flushed, those too that
+//     an interrupted run touched. A crash before the end of this is one of 6.
+//  11. The journal notes that the target is ready, with the sum of pg_control. A
+//     crash leaves it barred; a resumed run does all again, and undo undoes it.
+//  12. backup_label becomes the real one, by rename and flush of the directory.
+//     From here on a server starts, and everything it needs is on disk. After a
+//     crash the label itself tells whether this was done.
+//  13. The journal notes that the rewind is done; the manifest of the bundle is
+//     written by rename; the fetched log goes. A crash leaves a finished target
+//     whose journal the next run closes.
+//
+// An undo goes the same way back: it frees the room set aside, bars the target
+// and notes that it undoes; makes everything but the control file and the label
+// what it was, which can be done any number of times, and flushes it; gives up
+// the second names; puts back the control file; notes that all is restored; and
+// last puts back the label, or removes it. What a crash leaves is barred until
+// then and is undone by running it again; it cannot be resumed any more.
 package rewind
