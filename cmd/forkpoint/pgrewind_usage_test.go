@@ -15,7 +15,7 @@ import (
 )
 
 // usageLines are command lines that end before anything is read, and ones that
-// do not find what they name. since is the first version that knows the option.
+// do not find what they name. since is the first version with today's words.
 var usageLines = []struct {
 	since int
 	line  string
@@ -28,10 +28,10 @@ var usageLines = []struct {
 	{13, "--foo"}, {13, "--foo=bar"}, {13, "-Z"}, {13, "-nZ"}, {13, "-D x -V"}, {13, "-D x -?"},
 	{13, "--source"}, {13, "--source-s"}, {13, "--target-pgdata"}, {13, "--d"}, {13, "--d=3"}, {13, "--no"}, {13, "--n"},
 	{13, "--dry-run=yes"}, {13, "--progress=1"}, {13, "--dry"}, {13, "--no-s"}, {13, "--restore"}, {13, "--pro -nPNcR"},
-	{13, "-D x --help"}, {13, "-D x --version"}, {13, "--vers"}, {13, "--hel"}, {13, "--help=x"}, {13, "--version=x -D y"},
+	{13, "-D x --help"}, {15, "-D x --version"}, {15, "--vers"}, {13, "--hel"}, {13, "--help=x"}, {13, "--version=x -D y"},
 	{13, "--source-pgdata=a -D x"}, {13, "-D/none --source-pgdata /none"}, {13, "-nPND/none --source-pg /none"},
 	{13, "--no-ensure --debug --debug --source-pgdata=a --target=/none"}, {13, "--source-s=host=/none --target-pgdata /none"},
-	{13, "-D empty --source-pgdata=empty"}, {13, "-D file --source-pgdata=empty"},
+	{15, "-D empty --source-pgdata=empty"}, {15, "-D file --source-pgdata=empty"}, // "fatal:" before, by the version in the directory
 	{15, "--config-file"}, {15, "--config"}, {15, "--config-file=x"},
 	{17, "--sync-method"}, {17, "--sync-method=bad"}, {17, "--sync-method=bad --foo"}, {17, "--foo --sync-method=bad"}, {17, "--sync=syncfs -D /none --source-pgdata=a"},
 	{13, "-V"}, {13, "--version"}, {13, "-V x"}, {13, "--version --help"},
