@@ -30,7 +30,7 @@ func newEvidenceCommand(app *app) *cobra.Command {
 		Short: "Look after what rewinds have set aside",
 		Long: `Look after the evidence bundles that rewinds leave beside a data directory: the
 old bytes and files, which undo needs, the log of the abandoned branch, both
-control files, the histories, the report, the plan.`,
+control files, the histories, the report, the plan, and what the catalog had.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

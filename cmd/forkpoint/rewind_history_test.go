@@ -16,20 +16,21 @@ import (
 // anything. "make torture" does a hundred rounds over all versions.
 func TestRewindHistories(t *testing.T) {
 	seed := chosenSeed(t)
-	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		rounds := 17
-		if !torture() {
-			if rounds = 2; major != 14 && major != 17 {
-				return // the others are for make torture
-			}
-			t.Parallel()
-		}
+	run := func(t *testing.T, major, rounds int) {
 		h := newHistory(t, major, rand.New(rand.NewPCG(seed, uint64(major))))
 		for round := range rounds {
 			if h.round(round); t.Failed() {
 				t.Fatalf("round %d\n%s", round, strings.Join(h.log, "\n"))
 			}
 		}
+	}
+	if torture() {
+		pgtest.EachMajor(t, func(t *testing.T, major int) { run(t, major, 17) })
+		return
+	}
+	pgtest.TheseMajors(t, []int{14, 17}, func(t *testing.T, major int) {
+		t.Parallel()
+		run(t, major, 2)
 	})
 }
 

@@ -30,16 +30,15 @@ import (
 // and with larger targets of all versions.
 func TestRewindKilled(t *testing.T) {
 	seed := chosenSeed(t)
-	pgtest.EachMajor(t, func(t *testing.T, major int) {
-		chance := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(major)<<8|n)) }
-		switch {
-		case torture():
-			newKilling(t, major, 200, chance(1)).rounds(t, 17)
-			newKilling(t, major, 3000, chance(2)).rounds(t, 17)
-		case major == 13 || major == 18: // the versions between are for make torture
-			newKilling(t, major, 200, chance(1)).rounds(t, 4)
-		}
-	})
+	chance := func(major int, n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(major)<<8|n)) }
+	if torture() {
+		pgtest.EachMajor(t, func(t *testing.T, major int) {
+			newKilling(t, major, 200, chance(major, 1)).rounds(t, 17)
+			newKilling(t, major, 3000, chance(major, 2)).rounds(t, 17)
+		})
+		return
+	}
+	pgtest.TheseMajors(t, []int{13, 18}, func(t *testing.T, major int) { newKilling(t, major, 200, chance(major, 1)).rounds(t, 4) })
 }
 
 // chosenSeed is the seed in FORKPOINT_SEED, or a new one, and says which.

@@ -5,6 +5,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"forkpoint/rewind/target"
 	"forkpoint/rewind/target/faultfs"
@@ -253,5 +256,32 @@ func TestControlFileIsNotedWhole(t *testing.T) {
 		if err == nil {
 			return
 		}
+	}
+}
+
+// TestListByTime: names of journals of the same second tell nothing of their
+// order.
+func TestListByTime(t *testing.T) {
+	w := world{base: "/w"}
+	d := newDisk(t, w, false)
+	at := time.Unix(1_700_000_000, 0)
+	ids := []string{"20231114T221320Z-ffffff", "20231114T221320Z-000000", "20231114T221320Z-888888"}
+	for i, id := range ids {
+		j, err := Create(d, w.state(), Header{ID: id, Started: at.Add(time.Duration(i) * time.Millisecond), Target: w.data()}, nil, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Close()
+	}
+	list, err := List(d, w.state())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range list {
+		got = append(got, s.Header.ID)
+	}
+	if diff := cmp.Diff(ids, got); diff != "" {
+		t.Error(diff)
 	}
 }
