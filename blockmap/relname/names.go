@@ -29,6 +29,17 @@ func (k Kind) String() string {
 	return fmt.Sprintf("relation of kind %q", byte(k))
 }
 
+// KindNamed is the kind that [Kind.String] gives this name, 0 for an unknown
+// one.
+func KindNamed(name string) Kind {
+	for k, text := range kindNames {
+		if text == name {
+			return k
+		}
+	}
+	return 0
+}
+
 // MarshalText names the kind in JSON.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
@@ -102,6 +113,15 @@ func (n *Names) Merge(other *Names) {
 		n.tablespaces[oid] = name
 	}
 	n.skipped = append(n.skipped, other.skipped...)
+}
+
+// Add puts in the name of a relation, and that of its database. What n knows
+// already stays, unless only as a former name.
+func (n *Names) Add(r pg.RelFileLocator, name Name) {
+	n.add(r, name)
+	if _, known := n.databases[r.DB]; !known && r.DB != 0 && name.QualifiedName.Database != "" {
+		n.databases[r.DB] = name.QualifiedName.Database
+	}
 }
 
 func (n *Names) add(r pg.RelFileLocator, name Name) {

@@ -54,8 +54,10 @@ func gatherBranches(ctx context.Context, catalog *store.Catalog, branches []pg.T
 	if err := g.gather(ctx); err != nil {
 		return nil, err
 	}
-	names, err := catalogNames(ctx, catalog, cluster.SystemID)
-	in.Names, in.SourceNames = names, names
+	kept, err := keptNames(ctx, catalog, cluster.SystemID)
+	if kept != nil {
+		in.Names, in.SourceNames = readNames{kept}, readNames{kept}
+	}
 	return in, err
 }
 

@@ -60,42 +60,26 @@ func (n readNames) Relation(rel pg.RelFileLocator) (reports.RelationName, bool) 
 	return out, true
 }
 
-// namesInCatalog are those that forkpoint index --follow kept.
-type namesInCatalog struct {
-	relations map[pg.RelFileLocator]reports.RelationName
-	databases map[pg.OID]string
-}
-
-func (n namesInCatalog) Relation(rel pg.RelFileLocator) (reports.RelationName, bool) {
-	name, found := n.relations[rel]
-	return name, found
-}
-
-func (n namesInCatalog) Database(oid pg.OID) (string, bool) {
-	name, found := n.databases[oid]
-	return name, found
-}
-
-func (namesInCatalog) Tablespace(pg.OID) (string, bool) { return "", false }
-
-// catalogNames reads the names that a catalog keeps.
-func catalogNames(ctx context.Context, catalog interface {
-	Names(context.Context, uint64) ([]store.RelationName, error)
-}, systemID uint64) (namesInCatalog, error) {
-	n := namesInCatalog{map[pg.RelFileLocator]reports.RelationName{}, map[pg.OID]string{}}
+// keptNames are those that forkpoint index --follow put into a catalog; nil
+// where there are none.
+func keptNames(ctx context.Context, catalog *store.Catalog, systemID uint64) (*relname.Names, error) {
 	list, err := catalog.Names(ctx, systemID)
-	for _, r := range list {
-		name := reports.RelationName{QualifiedName: r.Name, Kind: r.Kind}
-		if r.Owner.Relation != "" {
-			name.Owner = &r.Owner
-		}
-		n.relations[r.Storage] = name
-		if r.Storage.DB != 0 && r.Name.Database != "" {
-			n.databases[r.Storage.DB] = r.Name.Database
-		}
+	if err != nil || len(list) == 0 {
+		return nil, err
 	}
-	return n, err
+	n := &relname.Names{}
+	for _, r := range list {
+		name := relname.Name{QualifiedName: r.Name, Kind: relname.KindNamed(r.Kind)}
+		if r.Owner.Relation != "" {
+			name.Owner, name.OwnerIs = unknownOwner, r.Owner
+		}
+		n.Add(r.Storage, name)
+	}
+	return n, nil
 }
+
+// unknownOwner stands for the OID of a table that is known by its name.
+const unknownOwner = pg.OID(1)
 
 // namesOfEnds gathers the names of both sides: of each its own first, then the
 // other's, then what the catalog keeps. A report is worth having without them,
@@ -118,10 +102,11 @@ func namesOfEnds(ctx context.Context, app *app, e *ends, conninfo string) (targe
 		app.log.Warn("relations that only the source has are shown by number", "err", err)
 	}
 	if catalog, is := e.catalog.(*store.Catalog); is {
-		if list, err := catalogNames(ctx, catalog, e.targetControl.SystemID); err == nil {
-			kept = append(kept, list)
-		} else {
+		list, err := keptNames(ctx, catalog, e.targetControl.SystemID)
+		if err != nil {
 			app.log.Info("names in the catalog cannot be read", "err", err)
+		} else if list != nil {
+			kept = append(kept, readNames{list})
 		}
 	}
 	target = append(append(append(target, own...), other...), kept...)

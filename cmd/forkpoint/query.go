@@ -41,7 +41,7 @@ func (o *queryOptions) addFlags(fs *pflag.FlagSet) {
 type query struct {
 	catalog  *store.Catalog
 	cluster  store.Cluster
-	names    *relname.Names // nil without a data directory
+	names    *relname.Names // of a data directory, or kept in the catalog; nil without
 	timeline pg.TimelineID
 	places   []segment.Source
 }
@@ -78,6 +78,11 @@ func (q *query) open(ctx context.Context, app *app, o queryOptions) (err error) 
 		}
 		q.places = append(q.places, segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), q.cluster.SegmentSize))
 	}
+	if q.names == nil {
+		if q.names, err = keptNames(ctx, q.catalog, q.cluster.SystemID); err != nil {
+			return err
+		}
+	}
 	for _, path := range o.archives {
 		archive, err := segment.OpenArchive(path, q.cluster.SegmentSize)
 		if err != nil {
@@ -100,7 +105,7 @@ func (q *query) relation(text string) (*relationChoice, error) {
 		return &choice, nil
 	}
 	if q.names == nil {
-		return nil, usagef("relation %s: names are known with a data directory only; name one with --pgdata", text)
+		return nil, usagef("relation %s: the catalog keeps no names; name a data directory with --pgdata", text)
 	}
 	return &choice, choice.resolve(q.names)
 }

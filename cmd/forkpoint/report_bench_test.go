@@ -3,18 +3,22 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"forkpoint/blockmap"
+	"forkpoint/reports"
 	"forkpoint/store"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/pgtest"
 )
 
 // catalogSpec is a catalog of a server that was left behind on timeline 1 while
@@ -158,6 +162,37 @@ func BenchmarkReport(b *testing.B) {
 			}
 			b.ReportMetric(float64(most)/(1<<20), "MB-memory")
 		})
+	}
+}
+
+// TestNamesFromCatalog takes the names that the catalog keeps where there is no
+// data directory any more.
+func TestNamesFromCatalog(t *testing.T) {
+	path := filepath.Join(pgtest.Scratch(t), "catalog.db")
+	catalogSpec{segments: 4, source: 2, commits: 3}.write(t, path)
+	catalog, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = catalog.SaveNames(t.Context(), specSystem, []store.RelationName{{Storage: pg.RelFileLocator{Spc: pg.DefaultTablespace, DB: 5, Rel: 16384},
+		Name: pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, Kind: "table", Seen: time.Unix(1_780_000_000, 0)}})
+	if err := errors.Join(err, catalog.Close(), pgtest.Own(path)); err != nil {
+		t.Fatal(err)
+	}
+	d := report(t, statusDone, "1", "2", "--catalog", path)
+	want := reports.RelationName{QualifiedName: pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, Kind: "table"}
+	target := slices.IndexFunc(d.Relations, func(r reports.RelationChange) bool { return r.Rel == 16384 })
+	other := slices.IndexFunc(d.SourceSide, func(s reports.SourceChange) bool { return s.Rel == 16384 })
+	if target < 0 || other < 0 {
+		t.Fatal("nothing is told of the relation")
+	}
+	for _, name := range []*reports.RelationName{d.Relations[target].Name, d.SourceSide[other].Name} {
+		if name == nil || *name != want {
+			t.Errorf("the relation is called %+v, want %+v", name, want)
+		}
+	}
+	if h := asked[reports.BlockHistory](t, "blocks", "public.orders", "--catalog", path); len(h.Segments) != 6 {
+		t.Errorf("%d segments touched it, want 6", len(h.Segments))
 	}
 }
 
