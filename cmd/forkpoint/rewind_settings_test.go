@@ -172,7 +172,7 @@ func TestRewindLostJournal(t *testing.T) {
 	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = '" + side + "'") })
 	args := []string{"rewind", "-R", "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString()}
 	proxy := pgtest.NewProxy(t, pair.Primary, func(int) pgtest.Fault { return pgtest.Fault{} })
-	w := watch(t, append(args, "--source-server", proxy.Conninfo(pair.Primary.ConnString()), "--max-rate", "1MB", "--retry-for", "0")...)
+	w := watch(t, append(args, "--source-server", proxy.Conninfo(pair.Primary.ConnString()), "--max-rate", "4MB", "--retry-for", "0")...)
 	w.until(`"barred"`)
 	proxy.Break()
 	if status, _, stderr := w.ended(); status != int(statusInterrupted) {
