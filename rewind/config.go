@@ -61,11 +61,13 @@ type Gap struct {
 type Config struct {
 	Target   *datadir.Dir
 	Source   source.Source
-	Archives segment.Source                      // where the log of either side may lie besides; may be nil
-	Known    lineage.Digests                     // of segments that the target had; may be nil
-	NewIndex func(wal segment.Source) BlockIndex // reads through the catalog
-	StateDir string                              // journal and evidence; made when missing
-	FS       target.FS                           // through which all is written; nil is the real one
+	Archives segment.Source  // where the log of either side may lie besides; may be nil
+	Known    lineage.Digests // of segments that the target had; may be nil
+	// NewIndex reads a log through the catalog; stored tells whether what the
+	// catalog has of segments whose files are gone counts too.
+	NewIndex func(wal segment.Source, stored bool) BlockIndex
+	StateDir string    // journal and evidence; made when missing
+	FS       target.FS // through which all is written; nil is the real one
 
 	DryRun            bool
 	Rule              plan.Rule         // zero is [plan.Exact]

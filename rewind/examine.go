@@ -29,6 +29,7 @@ type Examination struct {
 	// TargetLog is where the target's log lies, for a reader that goes past what
 	// an examination asks of it; nil where the fork is not known.
 	TargetLog segment.Source
+	OneNumber bool   // both went on under one timeline number: a catalog does not tell whose segments it has
 	TargetEnd pg.LSN // end of the target's log; zero where it was not found
 	Needed    bool   // the target has log past the fork
 	Common    plan.Checkpoint
@@ -109,7 +110,7 @@ func examine(ctx context.Context, cfg Config, checks func(*run, *Examination) []
 	x.Comparison = s.comparison
 	x.Common = plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline}
 	if x.Parted {
-		x.TargetLog = r.targetLog()
+		x.TargetLog, x.OneNumber = r.targetLog(), s.oneNumber()
 	}
 	for _, facts := range []*Facts{s.before, s.after} {
 		if facts != nil {

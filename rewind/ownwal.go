@@ -12,14 +12,18 @@ import (
 )
 
 // ownWAL is the log that lies with the target and nowhere else: what an
-// interrupted run set aside, then pg_wal without what that run put there.
+// interrupted run set aside, and pg_wal without what that run put there.
 func (r *run) ownWAL() segment.Source {
 	size := r.geometry().SegmentSize
 	dir := r.targetWAL()
 	if r.resumed == nil {
 		return dir
 	}
-	own := without{dir, size, func(n pg.SegmentName) bool { return r.resumed.absent["pg_wal/"+n.Format(size)] }}
+	own := without{dir, size, func(n pg.SegmentName) bool {
+		name := "pg_wal/" + n.Format(size)
+		_, kept := r.resumed.kept[name]
+		return kept || r.resumed.absent[name]
+	}}
 	return segment.NewChain(keptWAL{r.journal.Dir(), r.resumed.kept, size}, own)
 }
 
@@ -49,6 +53,22 @@ func (r *run) ambiguous(n pg.SegmentName) bool {
 	b, onSource := s.source.path.Step(n.Timeline)
 	return onTarget && onSource && a.End > s.fork.LSN && b.End > s.fork.LSN
 }
+
+// oneNumber tells whether both sides went on under one timeline number past the
+// fork, or may have.
+func (s *situation) oneNumber() bool {
+	for _, a := range s.target.path {
+		if b, both := s.source.path.Step(a.Timeline); both && (s.fork.Same() || a.End > s.fork.LSN && b.End > s.fork.LSN) {
+			return true
+		}
+	}
+	return false
+}
+
+// newIndex reads a log through the catalog. What the catalog has of segments
+// whose files are gone does not count where their names do not tell whose they
+// are.
+func (r *run) newIndex(wal segment.Source) BlockIndex { return r.cfg.NewIndex(wal, !r.sit.oneNumber()) }
 
 // checkOwn refuses where the target's log past the fork is not all in its own
 // files, though the source wrote under the same names: an index or an archive

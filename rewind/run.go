@@ -199,10 +199,10 @@ func (r *run) close() {
 // nothing but the target's own files is sure to be the target's log.
 func (r *run) index() BlockIndex {
 	if r.sit.fork.Same() {
-		return r.cfg.NewIndex(r.targetLog())
+		return r.newIndex(r.targetLog())
 	}
 	if r.blocks == nil {
-		r.blocks = r.cfg.NewIndex(r.targetLog())
+		r.blocks = r.newIndex(r.targetLog())
 	}
 	return r.blocks
 }

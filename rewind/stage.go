@@ -252,7 +252,7 @@ func (r *run) reaches(facts *Facts, end pg.LSN) bool {
 func (r *run) replayLog() BlockIndex {
 	size := r.sit.target.control.SegmentSize
 	own := without{r.targetWAL(), size, r.ambiguous}
-	return r.cfg.NewIndex(segment.NewChain(segment.NewDir(r.staged.dir, size), own, r.archives()))
+	return r.newIndex(segment.NewChain(segment.NewDir(r.staged.dir, size), own, r.archives()))
 }
 
 // fullPagesOff finds the first place from a position on where the log says

@@ -22,7 +22,7 @@ func (r *run) checkSpared(ctx context.Context, c *Certificate, p *plan.Plan) err
 	if err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	facts, err := r.cfg.NewIndex(r.targetWAL()).Touched(ctx, path, span)
+	facts, err := r.newIndex(r.targetWAL()).Touched(ctx, path, span)
 	if err != nil {
 		return fmt.Errorf("target: read the WAL that restores pages, %s: %w", span, err)
 	}

@@ -14,7 +14,6 @@ import (
 	"forkpoint/rewind"
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/pg"
-	"forkpoint/walinspect/segment"
 )
 
 type diagnoseOptions struct {
@@ -143,7 +142,7 @@ func examine(ctx context.Context, app *app, o endsOptions, e *ends) (*rewind.Exa
 	rw := rewindOptions{ends: o, dryRun: true}
 	cfg := rw.config(app, e.target, app.progress(false))
 	cfg.Source, cfg.Archives, cfg.Known = e.source, e.archive(), e.digests()
-	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
+	cfg.NewIndex = e.blocks
 	return rewind.Examine(ctx, cfg)
 }
 

@@ -27,6 +27,7 @@ type differ struct {
 	safeA, safeB pg.LSN // the files hold all changes of the log before
 	fork         timeline.ForkPoint
 	logA         segment.Source
+	stored       bool // what the catalog has counts
 }
 
 // open reads the control files and histories of both.
@@ -37,7 +38,7 @@ func (d *differ) open(ctx context.Context) error {
 		return err
 	}
 	controlB := x.Source.Control
-	d.pathA, d.pathB, d.fork, d.logA = x.Target.Path, x.Source.Path, x.Fork, x.TargetLog
+	d.pathA, d.pathB, d.fork, d.logA, d.stored = x.Target.Path, x.Source.Path, x.Fork, x.TargetLog, !x.OneNumber
 	r := d.result
 	r.Cluster = clusterOf(e.targetControl)
 	r.A, r.B = sideOf(e.target.Path(), d.pathA.Tip(), e.targetControl), sideOf(e.source.String(), d.pathB.Tip(), controlB)
@@ -145,7 +146,7 @@ func (d *differ) read(ctx context.Context, wal segment.Source, path timeline.Pat
 		return nil, nil
 	}
 	d.progress.begin("reading WAL", 0)
-	r, err := d.ends.index(wal, d.progress).Touched(ctx, path, span)
+	r, err := d.ends.index(wal, d.stored, d.progress).Touched(ctx, path, span)
 	if err != nil {
 		return nil, fmt.Errorf("read WAL %s: %w", span, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
+	"forkpoint/rewind"
 	"forkpoint/rewind/source"
 	"forkpoint/store"
 	"forkpoint/walinspect/datadir"
@@ -271,10 +272,19 @@ func (e *ends) folder(dir *datadir.Dir) segment.Source {
 	return segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), e.targetControl.SegmentSize)
 }
 
-// index reads a log through the catalog. The target's WAL summaries are at hand
-// for those who ask for blocks only.
-func (e *ends) index(wal segment.Source, progress *progress) *indexer.Indexer {
+// index reads a log through the catalog, or where what is stored does not count,
+// past it. The target's WAL summaries are at hand for those who ask for blocks
+// only.
+func (e *ends) index(wal segment.Source, stored bool, progress *progress) *indexer.Indexer {
 	options := indexerOptions(e.jobs, progress)
+	if !stored {
+		return indexer.New(wal, geometryOf(e.targetControl), nil, options)
+	}
 	options.Summaries = walsummary.NewDir(filepath.Join(e.target.Path(), "pg_wal", "summaries"))
 	return indexer.New(wal, geometryOf(e.targetControl), e.catalog, options)
+}
+
+// blocks is such an index for a rewind.
+func (e *ends) blocks(wal segment.Source, stored bool) rewind.BlockIndex {
+	return &blockIndex{e.index(wal, stored, nil)}
 }

@@ -79,7 +79,7 @@ func (w *faultWorld) config(fsys target.FS) (rewind.Config, error) {
 	}
 	return rewind.Config{
 		Target: dir, Source: withConninfo{from}, StateDir: w.state(), FS: fsys,
-		NewIndex: func(wal segment.Source) rewind.BlockIndex {
+		NewIndex: func(wal segment.Source, _ bool) rewind.BlockIndex {
 			return &blockIndex{indexer.New(wal, geometryOf(control), nil, indexer.Options{Workers: 1})}
 		},
 		WriteRecoveryConf: true, Undo: true, Sync: true, AllowUnclean: true,

@@ -13,7 +13,6 @@ import (
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
-	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -39,9 +38,9 @@ func gatherFromEnds(ctx context.Context, app *app, opts reportOptions, progress 
 		in.Source.Reached = x.SourceEnd.LSN
 	}
 	g := &gatherer{in: in, geometry: geometryOf(e.targetControl), target: x.Target.Path, source: x.Source.Path, progress: progress,
-		index: e.index(x.TargetLog, progress)}
+		index: e.index(x.TargetLog, !x.OneNumber, progress)}
 	if wal := e.sourceWAL(); wal != nil {
-		g.sourceIndex = e.index(wal, progress)
+		g.sourceIndex = e.index(wal, !x.OneNumber, progress)
 	}
 	if err := g.gather(ctx); err != nil || x.Fork.Same() {
 		return in, err
@@ -78,7 +77,7 @@ func ancestors(path timeline.Path, fork timeline.ForkPoint) []reports.Ancestor {
 // locate finds where the two parted. Both may be in any state.
 func (e *ends) locate(ctx context.Context, app *app) (*rewind.Examination, error) {
 	x, err := rewind.Locate(ctx, rewind.Config{Target: e.target, Source: e.source, Archives: e.archive(), Known: e.digests(), Log: app.log,
-		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }})
+		NewIndex: e.blocks})
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,9 @@ func edit(text string, row int, change func(pg.LSN) pg.LSN) string {
 	return strings.Join(lines, "\n")
 }
 
-func by(n int) func(pg.LSN) pg.LSN { return func(l pg.LSN) pg.LSN { return pg.LSN(int64(l) + int64(n)) } }
+func by(n int) func(pg.LSN) pg.LSN {
+	return func(l pg.LSN) pg.LSN { return pg.LSN(int64(l) + int64(n)) }
+}
 
 // TestHistoryValidateDamage damages the files of real servers, one way at a
 // time, and wants the finding for it, with the file and line at fault.
@@ -130,7 +132,9 @@ func TestHistoryValidateDamage(t *testing.T) {
 		{"history-backwards", func() []string {
 			return []string{loose(3, edit(three, 1, func(pg.LSN) pg.LSN { return 0x100028 }))}
 		}},
-		{"history-first", func() []string { return []string{p.put(filepath.Join(p.loose, "00000001.history"), "1\t0/3000060\tx\n")} }},
+		{"history-first", func() []string {
+			return []string{p.put(filepath.Join(p.loose, "00000001.history"), "1\t0/3000060\tx\n")}
+		}},
 		{"history-copies", func() []string {
 			rows := strings.SplitAfter(three, "\n")
 			return []string{p.primary, loose(3, rows[len(rows)-2])}

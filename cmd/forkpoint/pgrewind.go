@@ -15,7 +15,6 @@ import (
 	"forkpoint/rewind"
 	"forkpoint/rewind/plan"
 	"forkpoint/walinspect/pg"
-	"forkpoint/walinspect/segment"
 )
 
 // isPgRewind tells whether the program was called under the name of
@@ -115,7 +114,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	}
 	cfg := rewind.Config{
 		Target: e.target, Source: e.source, Known: e.digests(), StateDir: stateDir("", e.target.Path()),
-		NewIndex: func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} },
+		NewIndex: e.blocks,
 		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
 		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
 		DropUnknownWAL: true, AsRecovered: true, TrustHistory: true,

@@ -78,6 +78,11 @@ func newKilling(t *testing.T, major, rows int, chance *rand.Rand) *killing {
 	pair.Primary.Workload("shared", rows)
 	pair.Primary.Checkpoint()
 	pair.Diverge(pgtest.Kill9, func(s *pgtest.Server, side string) { s.Workload(side, rows) })
+	return killingOf(t, pair, chance)
+}
+
+// killingOf is for a pair that has diverged already.
+func killingOf(t *testing.T, pair *pgtest.Pair, chance *rand.Rand) *killing {
 	k := &killing{pair: pair, chance: chance, dir: pair.Old.Dir(), orig: pair.Old.Dir() + ".orig"}
 	copyDir(t, k.dir, k.orig)
 	k.before = tree(t, k.orig)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,26 @@ func TestRewindSameNumber(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRewindSameNumberKilled: what was fetched has the names of what was set
+// aside, and a resumed run still tells whose log is whose.
+func TestRewindSameNumberKilled(t *testing.T) {
+	seed := chosenSeed(t)
+	pgtest.TheseMajors(t, []int{16}, func(t *testing.T, major int) {
+		a, b := twins(t, trapOptions(major, pgtest.Conf("wal_keep_size", "256MB"))...)
+		a.Promote()
+		b.Promote()
+		own(a, "a")
+		a.Exec("CREATE TABLE more_a AS SELECT generate_series(1, 50000) n")
+		own(b, "b")
+		b.Stop(pgtest.Kill9)
+		rounds := 3
+		if torture() {
+			rounds = 20
+		}
+		killingOf(t, &pgtest.Pair{Primary: a, Old: b}, rand.New(rand.NewPCG(seed, uint64(major)))).rounds(t, rounds)
+	})
 }
 
 // TestRewindSameNumberUnreplayed: the target is a standby that received log

@@ -16,7 +16,6 @@ import (
 	"forkpoint/rewind/plan"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pg"
-	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -45,7 +44,7 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 		}
 		return e.catalog.Copy(ctx, filepath.Join(dir, "catalog.db"))
 	}
-	cfg.NewIndex = func(wal segment.Source) rewind.BlockIndex { return &blockIndex{e.index(wal, nil)} }
+	cfg.NewIndex = e.blocks
 	cfg.Event = func(e rewind.Event) {
 		if e.Kind == rewind.EventRoom && !opts.dryRun {
 			fmt.Fprintf(app.stderr, "forkpoint: the evidence bundle in %s takes up to %s, %s are free\n", cfg.StateDir, humanize.IBytes(uint64(e.Bytes)), humanize.IBytes(uint64(e.Total)))

@@ -66,7 +66,7 @@ func verifyTarget(ctx context.Context, app *app, target, state string, progress 
 	}
 	return rewind.Verify(ctx, rewind.Config{
 		Target: dir, StateDir: stateDir(state, dir.Path()),
-		NewIndex: func(wal segment.Source) rewind.BlockIndex {
+		NewIndex: func(wal segment.Source, _ bool) rewind.BlockIndex {
 			return &blockIndex{indexer.New(wal, geometryOf(control), nil, indexer.Options{Log: app.log})}
 		},
 		Progress: (&phaseProgress{out: progress}).show,
