@@ -2,11 +2,14 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"os"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"forkpoint/walinspect/pg"
 )
 
 // run executes statements on a file with a connection of its own.
@@ -65,9 +68,16 @@ func TestSchemaExamples(t *testing.T) {
 	if err := c.Save(t.Context(), everything(), oltp(4)); err != nil {
 		t.Fatal(err)
 	}
+	history := HistoryFile{SystemID: testSystem, Timeline: 2, Content: []byte("1\t0/3000060\tno recovery target specified\n"), Seen: at(0)}
+	name := RelationName{Storage: relFork(16384, 0).RelFileLocator, Name: pg.QualifiedName{Database: "shop", Schema: "public", Relation: "orders"}, Kind: "table", Seen: at(0)}
+	if err := errors.Join(c.SaveHistory(t.Context(), history), c.SaveNames(t.Context(), testSystem, []RelationName{name})); err != nil {
+		t.Fatal(err)
+	}
 	examples := blocks(string(document), "sqlite")
-	if len(examples) == 0 {
-		t.Fatal("no examples")
+	for _, view := range views {
+		if !strings.Contains(strings.Join(examples, "\n"), view) {
+			t.Errorf("no example asks the view %s", view)
+		}
 	}
 	for _, example := range examples {
 		rows := 0
