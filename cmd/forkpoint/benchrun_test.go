@@ -27,7 +27,7 @@ type cost struct {
 
 // measure runs a program to its end as the servers' user. What it gave to write
 // calls is read while the kernel still has the ended process.
-func measure(b *testing.B, program string, args ...string) cost {
+func measure(b testing.TB, program string, args ...string) cost {
 	b.Helper()
 	cmd := pgtest.RunAs(exec.Command(program, args...))
 	var out, errs bytes.Buffer
@@ -56,7 +56,7 @@ func measure(b *testing.B, program string, args ...string) cost {
 }
 
 // askedBytes is wchar of /proc/PID/io.
-func askedBytes(b *testing.B, pid int) (n int64) {
+func askedBytes(b testing.TB, pid int) (n int64) {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil {

@@ -61,7 +61,7 @@ func TestRewindLargeFiles(t *testing.T) {
 
 // stretch makes a file that long, without writing to it, and gives it to the
 // servers' user.
-func stretch(t *testing.T, path string, size int64) {
+func stretch(t testing.TB, path string, size int64) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
