@@ -119,7 +119,7 @@ func schemasInCode(t *testing.T) []string {
 func sampleOf(t *testing.T, schema string, document any) string {
 	t.Helper()
 	v := reflect.ValueOf(document).Elem()
-	fill(v, "", 0)
+	fillValue(v, "", 0)
 	v.FieldByName("Schema").SetString(schema)
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -133,7 +133,7 @@ func sampleOf(t *testing.T, schema string, document any) string {
 
 // fill gives every field a value that tells what it is: texts are their own
 // names.
-func fill(v reflect.Value, name string, depth int) {
+func fillValue(v reflect.Value, name string, depth int) {
 	switch v.Interface().(type) {
 	case pg.LSN:
 		v.Set(reflect.ValueOf(pg.LSN(0x3000060)))
@@ -159,22 +159,22 @@ func fill(v reflect.Value, name string, depth int) {
 			if !f.IsExported() || tag == "-" {
 				continue
 			}
-			fill(v.Field(i), tag, depth+1)
+			fillValue(v.Field(i), tag, depth+1)
 		}
 	case reflect.Pointer:
 		if depth < 5 || v.Type().Elem().Kind() != reflect.Struct {
 			v.Set(reflect.New(v.Type().Elem()))
-			fill(v.Elem(), name, depth+1)
+			fillValue(v.Elem(), name, depth+1)
 		}
 	case reflect.Slice:
 		if depth < 6 {
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-			fill(v.Index(0), name, depth+1)
+			fillValue(v.Index(0), name, depth+1)
 		}
 	case reflect.Map:
 		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		fill(key, "name", depth+1)
-		fill(value, name, depth+1)
+		fillValue(key, "name", depth+1)
+		fillValue(value, name, depth+1)
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(key, value)
 	case reflect.String:
