@@ -7,6 +7,7 @@ import (
 
 	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
+	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
 	"forkpoint/walinspect/timeline"
@@ -26,7 +27,8 @@ const firstLook = 4
 // minimum recovery point, whichever is later: no page on disk is newer. After a
 // crash it is the end of the valid log: a page reaches the disk only after the
 // log of its changes has, so no page on disk is newer than that either, and
-// no crash recovery is needed to know what changed.
+// no crash recovery is needed to know what changed. Damage is no such end:
+// what it hides may have reached the pages.
 func (r *run) findTargetEnd(ctx context.Context) error {
 	s := &r.sit
 	c := s.target.control
@@ -47,6 +49,9 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 	case clean:
 		s.targetEnd = max(checkpoint.End, c.MinRecoveryPoint)
 	default:
+		if err := r.checkLogEnd(facts); err != nil {
+			return err
+		}
 		s.targetEnd = max(facts.End, checkpoint.End)
 		if c.MinRecoveryPoint > s.targetEnd {
 			return &PreflightError{Check: CheckCoverage, Side: Target, LSN: s.targetEnd,
@@ -59,6 +64,24 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 	// replayed must go, for the server would replay it.
 	s.diverged = s.targetEnd > s.fork.LSN || s.parted || !clean && r.cfg.AsRecovered && s.targetEnd == s.fork.LSN
 	return nil
+}
+
+// checkLogEnd refuses a log that breaks off where a crash does not leave its
+// end.
+func (r *run) checkLogEnd(facts *Facts) error {
+	at, found := facts.End, facts.StopDetail
+	switch {
+	case gapAfter(facts, facts.End):
+		gap := facts.Gaps[len(facts.Gaps)-1]
+		at, found = gap.Span.From, gap.Reason
+	case walinspect.StopReason(facts.Stop).MayEndLog():
+		return nil
+	}
+	name := r.segmentName(r.sit.target.path.Owner(at), at)
+	return &PreflightError{Check: CheckCoverage, Side: Target, LSN: at, Path: r.missingFile(facts),
+		Found: fmt.Sprintf("its WAL cannot be read past %s, and that is not how a crash leaves the end (%s)", at, found),
+		Want:  "readable WAL up to the end: records behind that place may have changed blocks",
+		Next:  fmt.Sprintf("restore %s from the archive; forkpoint inspect --check shows what is wrong with it", name)}
 }
 
 // endLimit is how far the search for the target's end reads. A clean stop

@@ -67,6 +67,11 @@ func (s StopReason) EndOfWAL() bool {
 	return false
 }
 
+// MayEndLog tells whether the place may be where the log ends. Besides what
+// EndOfWAL names that is the end of the last file: a server that crashed may
+// not have made the next one. Anything else hides how the log goes on.
+func (s StopReason) MayEndLog() bool { return s.EndOfWAL() || s == StopMissingSegment }
+
 // Stop is where and why a reader stopped, with the evidence.
 type Stop struct {
 	Reason StopReason `json:"reason"`

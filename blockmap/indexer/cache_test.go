@@ -276,3 +276,43 @@ func TestEndOfLog(t *testing.T) {
 		t.Fatalf("nothing there: gaps %v, stop %s", r.Gaps, r.Stop)
 	}
 }
+
+// What breaks off as no crash leaves it is not where the log ends, with and
+// without later segments, whatever the cache knows of it.
+func TestDamageIsNotTheEnd(t *testing.T) {
+	tests := map[string]struct {
+		harm func(br branch, at pg.LSN)
+		stop walinspect.StopReason
+	}{
+		"a flipped byte":    {func(br branch, at pg.LSN) { br.Flip(at + 30) }, walinspect.StopCorrupt},
+		"a zeroed length":   {func(br branch, at pg.LSN) { br.Put32(at, 0) }, walinspect.StopZeroFill},
+		"another timeline":  {func(br branch, at pg.LSN) { br.Put32(br.Geometry.Page(at)+8192+4, 9) }, walinspect.StopWrongTimeline},
+		"a file that ends":  {func(br branch, at pg.LSN) { br.Truncate(br.Geometry.Page(at) + 8192) }, walinspect.StopTruncatedFile},
+		"the first page":    {func(br branch, at pg.LSN) { br.Put16(mb.Start(3), 0xFFFF) }, walinspect.StopCorrupt},
+		"half a last write": {func(br branch, at pg.LSN) { br.ZeroRest(at + 16) }, walinspect.StopTorn},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			br := grow(tree{end: mb.Start(3) + 600_000, seed: 1})
+			at := br.recordAfter(mb.Start(3) + 300_000)
+			tt.harm(br, at)
+			if tt.stop == walinspect.StopTorn {
+				br.Zero(br.Geometry.Page(at)+8192, mb.Start(4))
+			}
+			dir, cache := t.TempDir(), memory(t)
+			br.write(t, dir)
+			for range 2 {
+				r := touched(t, br.indexer(dir, cache), br.path, pg.Span{To: everything})
+				if r.Stop != tt.stop || r.End > at {
+					t.Fatalf("%s at %s: %s; want %s at or before %s", r.Stop, r.End, r.StopDetail, tt.stop, at)
+				}
+				if r.Complete() != tt.stop.EndOfWAL() {
+					t.Fatalf("%s: gaps %v", r.Stop, r.Gaps)
+				}
+				if !r.Complete() && (r.Gaps[0].From > at || r.Gaps[0].To != mb.Start(4)) {
+					t.Fatalf("gaps %v; want one from the damage to the end of the segment", r.Gaps)
+				}
+			}
+		})
+	}
+}

@@ -24,7 +24,7 @@ type joint struct {
 	known, crossing bool
 
 	// beyond is the end of the last segment that is there but could not be
-	// joined: the log does not end before it.
+	// joined, or not to its end: the log does not end before it.
 	beyond  pg.LSN
 	reasons []string // why nothing is known from at on
 	stop    walinspect.StopReason
@@ -155,6 +155,9 @@ func (s *scan) cover(c *choice) error {
 		j.known, j.crossing = false, c.crosses
 		j.stop, j.detail = walinspect.StopReason(h.Stop), h.StopDetail
 		j.reasons = []string{h.StopDetail}
+		if !j.stop.MayEndLog() {
+			j.beyond = s.size.Start(h.Name.Number + 1)
+		}
 	case c.part.To < s.size.Span(h.Name.Number).To:
 		j.known = false // the rest of the file is of another branch, or not asked for
 		j.reasons = []string{fmt.Sprintf("the path leaves timeline %d at %s and there is no segment of a newer timeline", h.Name.Timeline, c.part.To)}

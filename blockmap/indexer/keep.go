@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"forkpoint/blockmap"
-	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 )
 
@@ -27,7 +26,7 @@ func (s *scan) keep(ctx context.Context, p *position, out *outcome) error {
 		s.suspect[p.name.Timeline] = true
 	}
 	p.reason, p.stop = out.reason, out.stop
-	p.there = !out.stop.EndOfWAL() && out.stop != walinspect.StopMissingSegment
+	p.there = !out.stop.MayEndLog()
 	s.ix.opts.Log.Debug("segment is of no use", "segment", p.name.Format(s.size), "reason", out.reason)
 	return s.lookUp(ctx, p)
 }

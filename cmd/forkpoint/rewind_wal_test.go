@@ -234,3 +234,45 @@ func TestRewindDamagedWAL(t *testing.T) {
 		rewound(t, pair)
 	})
 }
+
+// TestRewindDamagedTail: a target that crashed has a damaged record in its last
+// segment, and the log goes on behind it. That place is not the end: what comes
+// after it changed blocks that would be left as they are.
+func TestRewindDamagedTail(t *testing.T) {
+	trapMajors(t, func(t *testing.T, major int) {
+		pair := pgtest.NewPair(t, trapOptions(major)...)
+		pair.Primary.Exec("CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 3000) i")
+		pair.Primary.SwitchWAL()
+		pair.Primary.Checkpoint()
+		places := map[string]pg.LSN{"before the fork": pair.Primary.CurrentLSN()}
+		pair.Primary.Exec("UPDATE t SET v = 'before' WHERE i % 2 = 0")
+		pair.Diverge(pgtest.Immediate, func(s *pgtest.Server, side string) {
+			if side == "old" {
+				places["after the fork"] = s.CurrentLSN()
+			}
+			s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 0")
+			s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 1")
+		})
+		old, size := pair.Old, pair.Old.SegmentSize()
+		args := []string{"--source-server", pair.Primary.ConnString()}
+		for place, lsn := range places {
+			name := size.Name(1, size.Number(lsn))
+			path := "pg_wal/" + name
+			whole := old.ReadFile(path)
+			at := int(size.Offset(lsn)) + 12_000 // in the middle of the records of an UPDATE
+			old.WriteFile(path, whole[:at]+string([]byte{whole[at] ^ 1})+whole[at+1:])
+			before := treeState(t, old.Dir())
+			for i, status := range []int{6, 1} {
+				out := bothNames[i].run(t, status, old, args...)
+				if !strings.Contains(out, name+", offset ") || !strings.Contains(out, "corrupt at") || !strings.Contains(out, "forkpoint inspect --check") {
+					t.Errorf("%s: no word of the damage in %s: %s", place, name, out)
+				}
+			}
+			if got := changedFiles(before, treeState(t, old.Dir())); len(got) > 0 {
+				t.Errorf("%s: the refused run changed %q", place, got)
+			}
+			old.WriteFile(path, whole)
+		}
+		rewound(t, pair)
+	})
+}
