@@ -154,7 +154,8 @@ func (x *extracts) finish() {
 
 // filesFor lists the timelines under which segment n may lie, seen from the
 // job's segment: the job's own file, and for the end of its last record what the
-// path has next, or else what the same timeline has.
+// path has next. Where the path left the job's timeline before that, the record
+// is not of the path, and its end is where the same timeline has it.
 func (s *scan) filesFor(j *job, n uint64) []pg.TimelineID {
 	if n == j.name.Number {
 		return []pg.TimelineID{j.name.Timeline}
@@ -168,7 +169,7 @@ func (s *scan) filesFor(j *job, n uint64) []pg.TimelineID {
 		}
 	}
 	if !own {
-		list = append(list, j.name.Timeline)
+		return []pg.TimelineID{j.name.Timeline}
 	}
 	return list
 }
