@@ -60,7 +60,7 @@ func (s *scan) check(ctx context.Context, p *position, c *choice) (reason string
 	if !j.known && s.suspect[h.Name.Timeline] {
 		return fmt.Sprintf("segment %s may be of another branch: one before it is, and between them nothing is known", p.name.Format(s.size)), nil
 	}
-	if j.last == 0 || h.Records == 0 {
+	if j.end == 0 || h.Records == 0 {
 		return "", nil
 	}
 	start := s.g.RecordStart(j.end)

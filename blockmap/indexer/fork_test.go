@@ -38,3 +38,18 @@ func TestParentsLastRecordIsReadInItsOwnFiles(t *testing.T) {
 		t.Fatalf("complete %t, last record %s to %s, stop %q; want the one at %s, which crosses", v.Complete, v.Last, v.End, v.StopDetail, want)
 	}
 }
+
+// What is known of the parent's file past the fork, from the cache or by
+// reading it, does not count against the child's next segment.
+func TestForkWithoutFileDoesNotDependOnTheCache(t *testing.T) {
+	dir, _, child := forkWithoutFile(t)
+	fork := child.path[0].End
+	warm := memory(t)
+	index(t, child.indexer(dir, warm), child.path)
+	for name, cache := range map[string]Cache{"none": nil, "empty": memory(t), "warm": warm} {
+		r := touched(t, child.indexer(dir, cache), child.path, pg.Span{To: everything})
+		if len(r.Gaps) != 1 || r.Gaps[0].Span != (pg.Span{From: fork, To: mb.Start(4)}) || r.End != child.end {
+			t.Errorf("cache %s: gaps %v, ends at %s; want one gap from the fork at %s to the child's next segment, the end at %s", name, r.Gaps, r.End, fork, child.end)
+		}
+	}
+}

@@ -159,7 +159,8 @@ func (s *scan) cover(c *choice) error {
 			j.beyond = s.size.Start(h.Name.Number + 1)
 		}
 	case c.part.To < s.size.Span(h.Name.Number).To:
-		j.known = false // the rest of the file is of another branch, or not asked for
+		// The rest of the file is of another branch, or not asked for.
+		j.known, j.last, j.end = false, 0, c.part.To
 		j.reasons = []string{fmt.Sprintf("the path leaves timeline %d at %s and there is no segment of a newer timeline", h.Name.Timeline, c.part.To)}
 	}
 	return nil
