@@ -10,6 +10,8 @@ import (
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
+	"forkpoint/walinspect/timeline"
+	"forkpoint/walinspect/waltest"
 )
 
 func TestSecondRunReadsNothing(t *testing.T) {
@@ -201,7 +203,7 @@ func TestGapsAreNamed(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, mb.Name(1, 3)), make([]byte, mb), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, pg.Span{From: mb.Start(3), To: mb.Start(4)}, "begins with zeros"},
+		}, pg.Span{From: mb.Start(3), To: mb.Start(4)}, "zero-fill at 0/300000"},
 		{"empty file", func(t *testing.T, br branch, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, mb.Name(1, 3)), nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -312,6 +314,33 @@ func TestDamageIsNotTheEnd(t *testing.T) {
 				if !r.Complete() && (r.Gaps[0].From > at || r.Gaps[0].To != mb.Start(4)) {
 					t.Fatalf("gaps %v; want one from the damage to the end of the segment", r.Gaps)
 				}
+			}
+		})
+	}
+}
+
+// Zeros at the beginning of a segment are the end of the log only if nothing
+// follows them.
+func TestZeroedFirstPage(t *testing.T) {
+	for name, stop := range map[string]walinspect.StopReason{"and records": walinspect.StopZeroFill, "and nothing": walinspect.StopSwitchTail} {
+		t.Run(name, func(t *testing.T) {
+			b := waltest.New(waltest.Config{})
+			b.Append(waltest.Touch(xid0, tagAt(1)))
+			b.Switch()
+			last := b.End()
+			for range 200 {
+				b.Append(waltest.Touch(xid0, tagAt(2), tagAt(5)))
+			}
+			br := branch{Log: b.Log(), path: timeline.SingleTimeline(1)}
+			br.Zero(mb.Start(2), mb.Start(2)+8192)
+			if stop.EndOfWAL() {
+				br.Zero(mb.Start(2), mb.Start(3))
+			}
+			dir := t.TempDir()
+			br.write(t, dir)
+			r := touched(t, br.indexer(dir, nil), br.path, pg.Span{To: everything})
+			if r.Stop != stop || r.End != last || r.Complete() != stop.EndOfWAL() {
+				t.Fatalf("%s at %s: %s, gaps %v; want %s at %s", r.Stop, r.End, r.StopDetail, r.Gaps, stop, last)
 			}
 		})
 	}

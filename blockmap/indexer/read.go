@@ -174,8 +174,8 @@ func (s *scan) filesFor(j *job, n uint64) []pg.TimelineID {
 	return list
 }
 
-// peek looks at the first page: a file that was made or recycled for later use
-// has not been written yet, and needs no closer look. The outcome is nil where
+// peek looks at the first page: a file that was recycled for later use has not
+// been written yet, and needs no closer look. The outcome is nil where
 // the file is to be read.
 func (s *scan) peek(ctx context.Context, pages *segment.Pages, j *job) (major int, useless *outcome) {
 	start := s.size.Start(j.name.Number)
@@ -195,11 +195,10 @@ func (s *scan) peek(ctx context.Context, pages *segment.Pages, j *job) (major in
 	switch {
 	case err == nil && h.Address < start:
 		return 0, &outcome{reason: fmt.Sprintf("segment %s is not written yet: it holds older WAL from %s", name, h.Address), stop: walinspect.StopRecycled}
-	case h == walinspect.PageHeader{}:
-		return 0, &outcome{reason: fmt.Sprintf("segment %s is not written yet: it begins with zeros", name), stop: walinspect.StopCleanEnd}
 	}
 	major, _ = pg.MajorOfMagic(h.Magic)
-	return major, nil // the reader finds out what else may be wrong
+	// The reader finds out what else may be wrong, and what follows zeros.
+	return major, nil
 }
 
 // wanted tells whether a record is one of those asked for.
@@ -240,7 +239,11 @@ func (s *scan) end(ctx context.Context, out *outcome, stop walinspect.Stop, limi
 		out.head.Stop, out.head.StopLSN, out.head.StopDetail = string(stop.Reason), stop.LSN, stop.String()
 		out.crosses = s.size.Number(stop.At) > out.head.Name.Number
 		if out.head.Records == 0 {
-			*out = outcome{reason: fmt.Sprintf("segment %s: %s", out.head.Name.Format(s.size), stop), stop: stop.Reason}
+			reason := fmt.Sprintf("segment %s: %s", out.head.Name.Format(s.size), stop)
+			if stop.Reason == walinspect.StopCleanEnd {
+				reason = fmt.Sprintf("segment %s is not written yet: it holds nothing but zeros", out.head.Name.Format(s.size))
+			}
+			*out = outcome{reason: reason, stop: stop.Reason}
 		}
 	}
 	return nil
