@@ -171,7 +171,7 @@ func (c *Config) includeDir(path, written string, chain []string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	for name := range names.all() {
 		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".conf") {
 			continue
 		}

@@ -1,12 +1,15 @@
 package datadir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 
 	"forkpoint/walinspect/pg"
@@ -47,7 +50,7 @@ func (w *walker) walk(parent string) bool {
 	if err != nil {
 		return w.fail(fmt.Errorf("list data directory: %w", err))
 	}
-	for _, name := range names {
+	for name := range names.all() {
 		if err := context.Cause(w.ctx); err != nil {
 			return w.fail(err)
 		}
@@ -111,15 +114,48 @@ func (f File) enters() bool {
 	return f.Kind == Directory || f.Kind == Symlink && under && !strings.Contains(tablespace, "/")
 }
 
-// readNames lists a directory in order.
-func readNames(path string) ([]string, error) {
-	entries, err := os.ReadDir(path)
+// nameList is the names in a directory. There can be a million, so they lie in
+// one piece of memory and are not values of their own.
+type nameList struct {
+	text   []byte // each name ends with a zero
+	starts []int
+}
+
+// readNames lists a directory in the order of the names' bytes.
+func readNames(path string) (l nameList, err error) {
+	d, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
+	defer d.Close() // read only
+	for {
+		names, err := d.Readdirnames(1024)
+		for _, name := range names {
+			l.starts = append(l.starts, len(l.text))
+			l.text = append(append(l.text, name...), 0)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return l, err
+		}
 	}
-	return names, nil
+	slices.SortFunc(l.starts, func(a, b int) int { return bytes.Compare(l.at(a), l.at(b)) })
+	return l, nil
+}
+
+func (l nameList) at(start int) []byte {
+	return l.text[start : start+bytes.IndexByte(l.text[start:], 0)]
+}
+
+// all yields the names, in order.
+func (l nameList) all() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, start := range l.starts {
+			if !yield(string(l.at(start))) {
+				return
+			}
+		}
+	}
 }
