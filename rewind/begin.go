@@ -68,8 +68,13 @@ func (r *run) begin(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("write down the plan: %w", err)
 		}
+		identity, err := target.IdentityOf(r.cfg.Target.Path())
+		if err != nil {
+			return fmt.Errorf("target: %w", err)
+		}
 		header := journal.Header{
-			Started: r.cfg.Now().UTC(), SystemID: r.sit.target.control.SystemID,
+			Identity: identity,
+			Started:  r.cfg.Now().UTC(), SystemID: r.sit.target.control.SystemID,
 			Target: r.cfg.Target.Path(), Source: r.cfg.Source.String(),
 			Fork: r.sit.fork.LSN, ForkTimeline: r.sit.fork.Timeline, Undo: r.cfg.Undo,
 			SourceEnd: r.sit.sourceEnd.LSN, SourceTimeline: r.sit.sourceEnd.Timeline,

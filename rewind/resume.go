@@ -34,9 +34,14 @@ type resumed struct {
 // findUnfinished looks for the journal of an interrupted run and takes it over.
 func (r *run) findUnfinished(ctx context.Context) error {
 	for {
-		summary, err := unfinished(r.cfg.StateDir, r.cfg.Target.Path())
+		summary, err := r.unfinished()
 		if err != nil || summary == nil {
 			return err
+		}
+		if passed, err := r.passReplaced(summary); err != nil {
+			return err
+		} else if passed {
+			continue
 		}
 		if err := r.checkUnfinished(summary); err != nil {
 			return err
@@ -48,7 +53,8 @@ func (r *run) findUnfinished(ctx context.Context) error {
 		if err != nil {
 			return &PreflightError{Check: CheckUnfinished, Side: Target, Err: err,
 				Found: "the interrupted rewind cannot be taken up",
-				Next:  "if a server ran on it since, this node needs a new base backup; what was set aside is in " + summary.Dir}
+				Next: fmt.Sprintf("if a server ran on it since, this node needs a new base backup; if this is one, the bundle in %s is about its predecessor and %s",
+					summary.Dir, dropBundle(summary))}
 		}
 		switch stage {
 		case journal.Done: // but for its last note
@@ -120,15 +126,15 @@ func (r *run) dropJournal(ctx context.Context) error {
 }
 
 // unfinished is the newest journal of the target that is not finished, or nil.
-func unfinished(state, dir string) (*journal.Summary, error) {
+func (r *run) unfinished() (*journal.Summary, error) {
 	roots := target.NewRoots()
 	defer roots.Close() // read only
-	list, err := journal.List(roots, state)
+	list, err := journal.List(roots, r.cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	for _, s := range slices.Backward(list) {
-		if s.Header.Target == dir && s.Unfinished() {
+		if s.Header.Target == r.cfg.Target.Path() && s.Unfinished() && !slices.Contains(r.passed, s.Dir) {
 			return &s, nil
 		}
 	}

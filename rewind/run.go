@@ -80,6 +80,8 @@ type run struct {
 	sums     *sums    // nil until the target is changed
 	parts    []Part   // of the step that is running
 
+	passed []string // directories of journals whose target is no more
+
 	changed bool // the target is not as it was
 	done    bool // nothing is left to do
 	started map[Phase]time.Time

@@ -29,7 +29,7 @@ func (r *run) undo(ctx context.Context) error {
 		return err
 	}
 	for _, s := range slices.Backward(list) {
-		if s.Header.Target != r.cfg.Target.Path() || s.Stage == journal.Undone {
+		if s.Header.Target != r.cfg.Target.Path() || s.Stage == journal.Undone || s.Stage == journal.Abandoned {
 			continue
 		}
 		stage, err := r.openJournal(&s)

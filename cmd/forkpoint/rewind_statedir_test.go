@@ -57,3 +57,48 @@ func TestRewindStateWithin(t *testing.T) {
 		t.Errorf("the journals %q, %v; want those of two rewinds", entries, err)
 	}
 }
+
+// TestRewindClonedAnew: a rewind is killed, its node is cloned anew into the
+// same place, and the journal beside it does not keep later rewinds from it.
+func TestRewindClonedAnew(t *testing.T) {
+	t.Parallel()
+	pair := pgtest.NewPair(t, trapOptions(15)...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT i, repeat('x', 400) AS v FROM generate_series(1, 20000) i", "CHECKPOINT")
+	changes := func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 0") }
+	pair.Diverge(pgtest.Fast, changes)
+	w := watch(t, "rewind", "-R", "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString(), "--max-rate", "4MB", "--copy", "classic")
+	w.until(`"event":"progress","phase":"copy"`)
+	w.cmd.Process.Kill()
+	w.ended()
+
+	clone := pair.Primary.NewStandby()
+	clone.WriteFile("postgresql.conf", pair.Old.ReadFile("postgresql.conf"))
+	if err := os.RemoveAll(pair.Old.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(clone.Dir(), pair.Old.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	pair.Old.Start()
+	pair.Primary.WaitCaughtUp(pair.Old)
+	pair.Old.Promote()
+	changes(pair.Old, "clone")
+	changes(pair.Primary, "new again")
+	pair.Old.Stop(pgtest.Fast)
+
+	before := treeState(t, pair.Old.Dir())
+	out := bothNames[0].run(t, 0, pair.Old, "--source-server", pair.Primary.ConnString(), "--dry-run")
+	if !strings.Contains(out, "its journal would be closed") {
+		t.Errorf("no word of it: %s", out)
+	}
+	if got := changedFiles(before, treeState(t, pair.Old.Dir())); len(got) > 0 {
+		t.Errorf("the dry run changed %q", got)
+	}
+	dir := pair.Old.Dir()
+	if out := rewound(t, pair); !strings.Contains(out, "its journal is closed") || !strings.Contains(out, "evidence drop") {
+		t.Errorf("no word of it: %s", out)
+	}
+	if out := mustForkpoint(t, "evidence", "list", "-D", dir); !strings.Contains(out, "abandoned") {
+		t.Errorf("the journal is not closed: %s", out)
+	}
+}

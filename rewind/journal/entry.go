@@ -70,9 +70,12 @@ const (
 	Undoing  Stage = 4 // barred again; the old bytes are being put back
 	Restored Stage = 5 // they are durable; what remains is the old label
 	Undone   Stage = 6
+	// Abandoned is a rewind that was not finished and cannot be: another data
+	// directory has taken the place of its target.
+	Abandoned Stage = 7
 )
 
-var stageNames = [...]string{"opened", "barred", "ready", "done", "undoing", "restored", "undone"}
+var stageNames = [...]string{"opened", "barred", "ready", "done", "undoing", "restored", "undone", "abandoned"}
 
 func (s Stage) String() string {
 	if int(s) < len(stageNames) {
@@ -135,7 +138,7 @@ func (e *Entry) decode(r *decoder) {
 		e.Number = r.uint()
 		e.Was = r.state()
 	case KindStage:
-		if e.Stage = Stage(r.byte()); e.Stage > Undone {
+		if e.Stage = Stage(r.byte()); e.Stage > Abandoned {
 			r.fail()
 		}
 		e.Bytes = r.bytes(maxNote)

@@ -34,6 +34,10 @@ func (e *Editor) Finish(ctx context.Context, label []byte) error {
 	return e.fail(e.j.setStage(Done, digest))
 }
 
+// Abandon closes a journal whose target is no more, durably. What is in it
+// stays.
+func (j *Journal) Abandon() error { return j.setStage(Abandoned, nil) }
+
 // setStage notes a stage durably.
 func (j *Journal) setStage(s Stage, note []byte) error {
 	if err := j.append(&Entry{Kind: KindStage, Stage: s, Bytes: note}); err != nil {
@@ -49,7 +53,7 @@ func (j *Journal) setStage(s Stage, note []byte) error {
 // server got past the label; then it is only to be barred again.
 func (j *Journal) Settle(t *target.Target) (Stage, error) {
 	stage := j.index.stage
-	if stage == Done || stage == Undone {
+	if stage == Done || stage == Undone || stage == Abandoned {
 		return stage, nil
 	}
 	barred, err := t.Barred()

@@ -31,9 +31,12 @@ type Header struct {
 	// that did not note it.
 	SourceEnd      pg.LSN        `json:"source_end,omitzero"`
 	SourceTimeline pg.TimelineID `json:"source_timeline,omitempty"`
-	Undo           bool          `json:"undo"` // old bytes are kept
-	PlanSize       int64         `json:"plan_size"`
-	PlanSHA256     string        `json:"plan_sha256"`
+	// Identity is that of the data directory; nil in journals of versions that
+	// did not note it.
+	Identity   *target.Identity `json:"identity,omitempty"`
+	Undo       bool             `json:"undo"` // old bytes are kept
+	PlanSize   int64            `json:"plan_size"`
+	PlanSHA256 string           `json:"plan_sha256"`
 }
 
 // newID is a name that sorts by time.

@@ -55,11 +55,14 @@ type Summary struct {
 	Header Header `json:"header"`
 	Stage  Stage  `json:"stage"`
 	Size   int64  `json:"size"` // bytes of the log
+	// Note is that of the stage: for a target that is barred, SHA-256 of its
+	// control file.
+	Note []byte `json:"-"`
 }
 
 // Unfinished tells whether the target is neither as it was nor as it shall be.
 func (s *Summary) Unfinished() bool {
-	return s.Stage != Done && s.Stage != Undone
+	return s.Stage != Done && s.Stage != Undone && s.Stage != Abandoned
 }
 
 // List finds the journals in a state directory, the oldest first. It reads
@@ -132,6 +135,6 @@ func summary(fsys target.FS, dir string) (Summary, error) {
 		}
 		l.passed(&h)
 	}
-	s.Stage, s.Size = x.stage, l.end
+	s.Stage, s.Size, s.Note = x.stage, l.end, x.stageNote
 	return s, nil
 }
