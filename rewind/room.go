@@ -11,7 +11,6 @@ import (
 
 	"forkpoint/rewind/journal"
 	"forkpoint/rewind/plan"
-	"forkpoint/rewind/source"
 	"forkpoint/rewind/target"
 )
 
@@ -54,7 +53,7 @@ func (r *run) checkRoom(context.Context) error {
 		grow := max(0, a.Size-a.TargetSize)
 		kept.Names++
 		kept.NameBytes += int64(len(a.Path))
-		kept.PlanBytes += sentLine + int64(len(a.Path)) + a.Size/source.PartSize*sentLine
+		kept.PlanBytes += sentLine + int64(len(a.Path))
 		switch a.Kind {
 		case plan.FetchWAL:
 			state.wal += a.Size
