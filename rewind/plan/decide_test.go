@@ -71,6 +71,9 @@ func input(source, target Files) Input {
 // actions prints a plan's actions, one a line.
 func actions(t *testing.T, in Input) []string {
 	t.Helper()
+	if in.Restored == nil {
+		in.Restored = RestoredIn(pg.Span{From: in.Label.Redo, To: in.Fork.LSN}, in.Before)
+	}
 	p, err := Decide(in)
 	if err != nil {
 		t.Fatal(err)
@@ -312,5 +315,23 @@ func TestDropUnknownWAL(t *testing.T) {
 		if diff := cmp.Diff(want, actions(t, in)); diff != "" {
 			t.Errorf("drop %v: %s", drop, diff)
 		}
+	}
+}
+
+// A block that is said to be restored, but by no part of the log, is copied.
+func TestDecideWithoutProof(t *testing.T) {
+	in := input(listing(file("base/5/16384", 8)), listing(file("base/5/16384", 8)))
+	rel, _ := pg.ParseRelPath("base/5/16384", testVersion)
+	in.Before.Touch(pg.BlockTag{RelFork: rel.RelFork, Block: 1}, true)
+	in.Before.Touch(pg.BlockTag{RelFork: rel.RelFork, Block: 2}, true)
+	proven := blockmap.NewSet()
+	proven.AddRange(2, 3)
+	in.Restored = []Restored{{pg.Span{From: in.Label.Redo, To: in.Fork.LSN}, map[pg.RelFork]*blockmap.Set{rel.RelFork: proven}}}
+	p, err := Decide(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Actions) != 1 || p.Actions[0].Blocks.String() != "1" || p.Totals.Why.Spared != 1 || p.Spared[0].Proof[0].Blocks.String() != "2" {
+		t.Errorf("actions %+v, spared %+v", p.Actions, p.Spared)
 	}
 }
