@@ -114,9 +114,9 @@ func (t *benchTable) report(b *testing.B) {
 	for _, row := range t.rows {
 		fmt.Fprintln(w, row)
 	}
-	w.Flush() // to memory
+	w.Flush()                           // to memory
 	fmt.Printf("\n%s\n", text.String()) // a benchmark's log is cut after ten lines
-	b.ReportMetric(0, "ns/op") // mostly the time to copy the target
+	b.ReportMetric(0, "ns/op")          // mostly the time to copy the target
 
 	wall := func(c cost) float64 { return c.wall.Seconds() }
 	written := func(c cost) float64 { return mb(c.asked) }
