@@ -26,36 +26,57 @@ type hinted struct {
 	Blocks *blockmap.Map // what their records before the fork touched; nil if XIDs is empty
 }
 
-// gatherHinted finds those transactions and what they touched. With none of
-// them, the common case, it reads nothing.
+// gatherHinted finds those pages. Without such transactions, the common case,
+// and where the target was not promoted, it reads nothing.
 func (r *run) gatherHinted(ctx context.Context) error {
 	s := &r.sit
 	s.hinted = &hinted{XIDs: r.acrossFork()}
-	if len(s.hinted.XIDs) == 0 {
+	var err error
+	if len(s.hinted.XIDs) > 0 {
+		if s.hinted.Blocks, err = r.touchedAcross(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.promotedAt().Valid() {
 		return nil
 	}
-	since, err := r.firstRecordOf(ctx, s.hinted.XIDs)
+	dead, err := r.scanDead(ctx)
 	if err != nil {
 		return err
+	}
+	if s.hinted.Blocks == nil {
+		s.hinted.Blocks = dead
+	} else {
+		s.hinted.Blocks.Append(dead)
+	}
+	return nil
+}
+
+// touchedAcross finds what the transactions touched before the fork.
+func (r *run) touchedAcross(ctx context.Context) (*blockmap.Map, error) {
+	s := &r.sit
+	since, err := r.firstRecordOf(ctx, s.hinted.XIDs)
+	if err != nil {
+		return nil, err
 	}
 	if !since.Valid() {
 		if !r.wasInRecovery() {
 			s.hinted.XIDs = nil // hints of a server in production are logged
-			return nil
+			return nil, nil
 		}
-		s.hinted.Blocks, err = r.scanHints(ctx, s.hinted.XIDs)
+		blocks, err := r.scanHints(ctx, s.hinted.XIDs)
 		if err == nil {
 			r.note(fmt.Sprintf("%d transactions that were open at the fork ended after it on the target, and the WAL since they began is gone: all its tables were searched for traces of their end", len(s.hinted.XIDs)))
 		}
-		return err
+		return blocks, err
 	}
 	s.hinted.Since = since
 	span := pg.Span{From: since, To: s.fork.LSN}
-	s.hinted.Blocks, err = r.index().TouchedBy(ctx, s.target.path, span, s.hinted.XIDs)
+	blocks, err := r.index().TouchedBy(ctx, s.target.path, span, s.hinted.XIDs)
 	if err != nil {
-		return fmt.Errorf("target: read WAL of transactions open at the fork, %s: %w", span, err)
+		return nil, fmt.Errorf("target: read WAL of transactions open at the fork, %s: %w", span, err)
 	}
-	return nil
+	return blocks, nil
 }
 
 // acrossFork lists the transactions that may have been in progress at the fork
@@ -80,6 +101,9 @@ func (r *run) acrossFork() []pg.XID {
 		for _, sub := range x.Subxacts {
 			add(sub)
 		}
+	}
+	for _, x := range r.openAtPromotion() {
+		add(x)
 	}
 	return xids
 }

@@ -25,35 +25,50 @@ const scanRead = 1 << 20
 // (multixacts) the members are not looked up; a page with any hint about a
 // group is taken, which costs a copy and nothing else.
 func (r *run) scanHints(ctx context.Context, xids []pg.XID) (*blockmap.Map, error) {
-	s := hintScan{run: r, xids: make(map[pg.XID]bool, len(xids)), found: &blockmap.Map{}, buf: make([]byte, scanRead)}
+	set := make(map[pg.XID]bool, len(xids))
 	for _, x := range xids {
-		s.xids[x] = true
+		set[x] = true
 	}
-	for f, err := range r.targetFiles(ctx) {
-		if err != nil {
-			return nil, fmt.Errorf("target: look for hints: %w", err)
-		}
-		if f.Kind != datadir.Regular || f.Rel == nil || f.Rel.Fork != pg.MainFork {
-			continue
-		}
-		if err := s.file(ctx, f); err != nil {
-			return nil, fmt.Errorf("target: look for hints in %s: %w", f.Path, err)
-		}
-	}
-	if r.resumed != nil {
-		s.inherit()
+	s := r.newScan(func(page []byte) bool { return hintsOf(page, set) })
+	if err := s.walk(ctx); err != nil {
+		return nil, fmt.Errorf("target: look for hints: %w", err)
 	}
 	return s.found, nil
 }
 
-type hintScan struct {
-	run   *run
-	xids  map[pg.XID]bool
-	found *blockmap.Map
-	buf   []byte
+// pageScan looks at pages of the target's relations.
+type pageScan struct {
+	run     *run
+	suspect func(page []byte) bool
+	skip    func(*datadir.File) bool // files that need no look; may be nil
+	found   *blockmap.Map
+	buf     []byte
 }
 
-func (s *hintScan) file(ctx context.Context, f datadir.File) error {
+func (r *run) newScan(suspect func(page []byte) bool) *pageScan {
+	return &pageScan{run: r, suspect: suspect, found: &blockmap.Map{}, buf: make([]byte, scanRead)}
+}
+
+// walk looks at all files of main forks.
+func (s *pageScan) walk(ctx context.Context) error {
+	for f, err := range s.run.targetFiles(ctx) {
+		if err != nil {
+			return err
+		}
+		if f.Kind != datadir.Regular || f.Rel == nil || f.Rel.Fork != pg.MainFork || s.skip != nil && s.skip(&f) {
+			continue
+		}
+		if err := s.file(ctx, f); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
+	if s.run.resumed != nil {
+		s.inherit()
+	}
+	return nil
+}
+
+func (s *pageScan) file(ctx context.Context, f datadir.File) error {
 	file, err := os.Open(filepath.Join(s.run.cfg.Target.Path(), filepath.FromSlash(f.Path)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // an interrupted run has removed it
@@ -70,7 +85,7 @@ func (s *hintScan) file(ctx context.Context, f datadir.File) error {
 		}
 		n, err := io.ReadFull(file, s.buf[:len(s.buf)/size*size])
 		for page := s.buf[:n]; len(page) >= size; page, block = page[size:], block+1 {
-			if s.hints(page[:size]) {
+			if s.suspect(page[:size]) {
 				s.found.Touch(pg.BlockTag{RelFork: f.Rel.RelFork, Block: block}, false)
 			}
 		}
@@ -83,18 +98,18 @@ func (s *hintScan) file(ctx context.Context, f datadir.File) error {
 	}
 }
 
-// hints tells whether a heap page says anything about the end of one of the
+// hintsOf tells whether a heap page says anything about the end of one of the
 // transactions. Pages of indexes and sequences have a special space.
-func (s *hintScan) hints(page []byte) bool {
+func hintsOf(page []byte, xids map[pg.XID]bool) bool {
 	h := bufpage.DecodeHeader(page)
 	if h.New() || h.Check(len(page)) != nil || int(h.Special) != len(page) {
 		return false
 	}
 	for t := range bufpage.Tuples(page) {
-		if s.xids[t.Xmin] && t.Inserted() != bufpage.Unknown {
+		if xids[t.Xmin] && t.Inserted() != bufpage.Unknown {
 			return true
 		}
-		if (t.XmaxIsGroup() || s.xids[t.Xmax]) && t.Deleted() != bufpage.Unknown {
+		if (t.XmaxIsGroup() || xids[t.Xmax]) && t.Deleted() != bufpage.Unknown {
 			return true
 		}
 	}
@@ -103,7 +118,7 @@ func (s *hintScan) hints(page []byte) bool {
 
 // inherit adds what an interrupted run took for hinted: it may have written
 // half of such a page.
-func (s *hintScan) inherit() {
+func (s *pageScan) inherit() {
 	per := pg.BlockNumber(s.run.sit.target.control.RelSegSize)
 	for _, a := range s.run.resumed.hinted {
 		rel, ok := pg.ParseRelPath(a.Path, s.run.cfg.Target.VersionDir())

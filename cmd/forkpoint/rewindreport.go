@@ -135,7 +135,7 @@ func costFacts(p *plan.Plan) reports.Facts {
 		{Name: "relation data", Value: reports.Bytes(t.RelationData), Note: fmt.Sprintf("%d blocks; %d were touched since redo", t.Blocks, t.Classic)},
 		{Name: "blocks touched after the fork", Value: reports.Count(t.Why.After)},
 		{Name: "blocks not restored by replay", Value: reports.Count(t.Why.Unproven), Note: "touched between redo and fork"},
-		{Name: "blocks with unlogged hints", Value: reports.Count(t.Why.Hinted), Note: "possibly; of transactions open at the fork"},
+		{Name: "blocks with unlogged hints", Value: reports.Count(t.Why.Hinted), Note: "possibly; of transactions open at the fork, or dead index entries"},
 		{Name: "blocks left to replay", Value: reports.Count(t.Why.Spared), Note: "each restored by a full-page image or an initialisation; --format json names the WAL"},
 		{Name: "WAL for replay", Value: reports.Bytes(t.WAL)},
 		{Name: "other files", Value: reports.Bytes(t.Other), Note: "compared, and copied where they differ"},

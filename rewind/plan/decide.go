@@ -29,7 +29,7 @@ type Input struct {
 	// Restored divides what Before restores by parts of the log. A block that
 	// none of them has is copied.
 	Restored []Restored
-	Hinted   *blockmap.Map // touched before the fork by transactions that ended after it
+	Hinted   *blockmap.Map // may carry hints that no log tells of
 	Rule     Rule
 
 	BlockSize      int64

@@ -125,7 +125,7 @@ type Action struct {
 type Why struct {
 	After    uint64 `json:"after"`    // touched at or after the fork
 	Unproven uint64 `json:"unproven"` // touched before it, not restored by replay
-	Hinted   uint64 `json:"hinted"`   // may carry hints of transactions that ended after the fork
+	Hinted   uint64 `json:"hinted"`   // may carry hints that no log tells of
 	Spared   uint64 `json:"spared"`   // touched before it, left to replay
 }
 
