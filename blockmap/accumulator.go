@@ -85,6 +85,9 @@ const (
 
 // Touch is [Map.Touch] for a block of this fork.
 func (f *ForkAccumulator) Touch(b pg.BlockNumber, restores bool) {
+	if b == pg.InvalidBlock {
+		return // as in Set.Add
+	}
 	l := f.leaf(uint32(b) / leafBlocks)
 	word, bit := uint32(b)%leafBlocks/64, uint64(1)<<(b%64)
 	if l.touched[word]&bit != 0 {

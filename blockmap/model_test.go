@@ -175,6 +175,20 @@ func TestAccumulatorEqualsMap(t *testing.T) {
 	})
 }
 
+// A number that is no block goes into no set, and what is stored of it loads.
+func TestAccumulatorPassesOverNoBlock(t *testing.T) {
+	var a Accumulator
+	rel := pg.RelFork{RelFileLocator: pg.RelFileLocator{Spc: pg.DefaultTablespace, DB: 5, Rel: 16384}}
+	for _, b := range []pg.BlockNumber{3, pg.InvalidBlock, pg.InvalidBlock - 1} {
+		a.Fork(rel).Touch(b, true)
+	}
+	m, _ := a.Map()
+	e, _ := m.Own(rel)
+	if want := NewSet(3, pg.InvalidBlock-1); !e.Touched.Equal(want) || !e.Restored.Equal(want) {
+		t.Fatalf("touched %s, restored %s; want %s", e.Touched, e.Restored, want)
+	}
+}
+
 // What All yields, put into an empty map, is the same map.
 func TestPutRestoresAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -59,6 +59,9 @@ func (r *Record) decodeBlock(b []byte, blockSize uint32) (int, error) {
 		ref.Tag.RelFileLocator = r.Blocks[len(r.Blocks)-2].Tag.RelFileLocator
 	}
 	ref.Tag.Block = pg.BlockNumber(binary.LittleEndian.Uint32(b[n:]))
+	if ref.Tag.Block == pg.InvalidBlock {
+		return 0, r.malformed("a block number", fmt.Sprintf("%d", ref.Tag.Block))
+	}
 	return n + 4, nil
 }
 

@@ -130,6 +130,8 @@ func TestStops(t *testing.T) {
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawRecordBody, upTo: func(s story) pg.LSN { return s.touch }, carries: true},
 		{name: "fork 4", damage: func(s story) { s.Put(s.touch+25, 0x24); s.Seal(s.touch) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawRecordBody, upTo: func(s story) pg.LSN { return s.touch }, carries: true},
+		{name: "a block number that is none", damage: func(s story) { s.Put32(s.touch+40, 0xFFFFFFFF); s.Seal(s.touch) },
+			reason: walinspect.StopCorrupt, flaw: walinspect.FlawRecordBody, upTo: func(s story) pg.LSN { return s.touch }, carries: true},
 		{name: "main data one byte longer than the record", damage: func(s story) { s.Put(s.small+25, 101); s.Seal(s.small) },
 			reason: walinspect.StopCorrupt, flaw: walinspect.FlawRecordBody, upTo: func(s story) pg.LSN { return s.small }, carries: true},
 
