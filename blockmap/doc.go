@@ -44,6 +44,14 @@
 // of visible pages out of records that clear it. Consumers must copy or compare
 // those forks whole.
 //
+// # Changes without a record
+//
+// An SP-GiST index keeps in its first block which pages it used last, and
+// writes that without any record. The block therefore counts as touched, not
+// as restored, with every record of such an index: a block that names pages
+// which the file no longer has makes later inserts fail. An index that had no
+// record has no new pages either.
+//
 // # Concurrency
 //
 // Nothing here locks. A map or set is owned by one goroutine; reading by many

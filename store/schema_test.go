@@ -4,11 +4,13 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"forkpoint/blockmap"
 	"forkpoint/walinspect/pg"
 )
 
@@ -83,6 +85,37 @@ func TestSchemaExamples(t *testing.T) {
 		rows := 0
 		if err := c.query(t.Context(), example, nil, func(scanFunc) error { rows++; return nil }); err != nil || rows == 0 {
 			t.Errorf("%s\n%d rows, %v", example, rows, err)
+		}
+	}
+}
+
+// What a catalog of an older version has of segments with records of SP-GiST
+// goes, so that they are read again; the rest stays.
+func TestMigrationDropsSPGiST(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heap, spgist := everything(), everything()
+	spgist.Name.Number++
+	spgist.Digest[0]++
+	spgist.Identity = "4:5:6"
+	spgist.Rmgrs = append(spgist.Rmgrs, blockmap.RmgrCount{Rmgr: pg.RmgrSPGist, Op: 0x10, Records: 1, Bytes: 80})
+	if err := c.Save(t.Context(), heap, spgist); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, path, "PRAGMA user_version = 2")
+	if c, err = Open(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() // read only
+	for seg, want := range map[*blockmap.Segment]int{heap: 1, spgist: 0} {
+		if kept, err := c.Variants(t.Context(), seg.Key()); err != nil || len(kept) != want {
+			t.Errorf("segment %d: %d readings, %v; want %d", seg.Name.Number, len(kept), err, want)
 		}
 	}
 }

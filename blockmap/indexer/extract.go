@@ -82,10 +82,18 @@ func timelineBegin(s *blockmap.Segment, rec *walinspect.Record) blockmap.Event {
 	}
 }
 
+// spgistMetapage is SPGIST_METAPAGE_BLKNO in src/include/access/spgist_private.h.
+const spgistMetapage pg.BlockNumber = 0
+
 // touch takes in the block references and returns the bytes of the images.
 func (x *extract) touch(rec *walinspect.Record) int64 {
 	var sum int64
 	var first *blockmap.ForkAccumulator
+	if len(rec.Blocks) > 0 && rec.Rmgr == pg.RmgrSPGist {
+		// SpGistUpdateMetaPage in src/backend/access/spgist/spgutils.c writes
+		// what it knows of pages just used into the first block, and logs nothing.
+		x.blocks.Fork(rec.Blocks[0].Tag.RelFork).Touch(spgistMetapage, false)
+	}
 	for i := range rec.Blocks {
 		ref := &rec.Blocks[i]
 		fork := x.blocks.Fork(ref.Tag.RelFork)

@@ -134,6 +134,11 @@ func replay(list []plainRecord, span pg.Span, wanted func(*walinspect.Record) bo
 		if !span.Contains(rec.LSN) || wanted != nil && !wanted(rec.Record) {
 			continue
 		}
+		if rec.Rmgr == pg.RmgrSPGist { // its first block changes without a record
+			first := rec.Blocks[0].Tag
+			first.Block = 0
+			m.Touch(first, false)
+		}
 		for i := range rec.Blocks {
 			m.Touch(rec.Blocks[i].Tag, rec.Blocks[i].Restores())
 		}

@@ -13,6 +13,7 @@ import (
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/timeline"
+	"forkpoint/walinspect/waltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -165,4 +166,29 @@ func TestTouchedBy(t *testing.T) {
 			}
 		})
 	})
+}
+
+// The first block of an SP-GiST index changes with its records, and none of
+// them names it.
+func TestFirstBlockOfSPGiST(t *testing.T) {
+	index, heap := tagAt(7), tagAt(8)
+	b := waltest.New(waltest.Config{})
+	for _, tag := range []pg.BlockTag{index, heap} {
+		image := waltest.Touch(xid0, pg.BlockTag{RelFork: tag.RelFork, Block: 1})
+		image.Blocks[0].Flags |= 0x40 // initialises the page
+		b.Append(image)
+	}
+	rec := waltest.Touch(xid0, index)
+	rec.Rmgr = pg.RmgrSPGist
+	b.Append(rec)
+	br := branch{Log: b.Log(), path: timeline.SingleTimeline(1), end: b.End()}
+	dir := t.TempDir()
+	br.write(t, dir)
+	r := touched(t, br.indexer(dir, memory(t)), br.path, pg.Span{To: everything})
+	for tag, want := range map[pg.BlockTag]*blockmap.Set{index: blockmap.NewSet(0, 1, index.Block), heap: blockmap.NewSet(1)} {
+		e, _ := r.Blocks.Get(tag.RelFork)
+		if !e.Touched.Equal(want) || !e.Restored.Equal(blockmap.NewSet(1)) {
+			t.Errorf("%s: touched %s, restored %s; want touched %s, restored 1", tag.RelFork, e.Touched, e.Restored, want)
+		}
+	}
 }
