@@ -2,8 +2,10 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"io"
 	"strings"
 	"testing"
@@ -100,6 +102,27 @@ func TestOpen(t *testing.T) {
 			t.Fatalf("got %d bytes, %v", len(got), err)
 		}
 	})
+}
+
+// The size of the dictionary stands in the header, and is not believed.
+func TestXZDictionary(t *testing.T) {
+	packed := pack(t, XZ)
+	header := packed[12 : 12+(int(packed[12])+1)*4]
+	at := bytes.Index(header, []byte{0x21, 1}) + 2                                  // the filter, and how many bytes describe it
+	for code, ok := range map[byte]bool{28: true, 30: true, 31: false, 40: false} { // 64, 128 and 192 MiB, 4 GiB
+		header[at] = code
+		binary.LittleEndian.PutUint32(header[len(header)-4:], crc32.ChecksumIEEE(header[:len(header)-4]))
+		r, err := Open("x.xz", bytes.NewReader(packed))
+		if (err == nil) != ok || err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("dictionary of code %d: %v", code, err)
+		}
+		if !ok {
+			continue
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("dictionary of code %d: %d bytes, %v", code, len(got), err)
+		}
+	}
 }
 
 func TestBlocks(t *testing.T) {

@@ -3,6 +3,7 @@ package codec
 import (
 	"bufio"
 	"compress/bzip2"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +14,9 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// maxWindow bounds the memory that a zstd stream may ask for; it is what the
-// zstd program accepts without being told otherwise.
+// maxWindow bounds the memory that a zstd or xz stream may ask for, in bytes. It
+// is what the zstd program accepts without being told otherwise, and twice what
+// the xz program ever asks for by a level.
 const maxWindow = 128 << 20
 
 // Open returns the decompressed bytes of r. The first bytes decide about the
@@ -33,6 +35,11 @@ func Open(name string, r io.Reader) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("%s: %w: the file is empty", name, io.ErrUnexpectedEOF)
 		}
 		return nil, fmt.Errorf("%s: %w: the name says %s, the content is %s", name, ErrCorrupt, named, format)
+	}
+	if format == XZ {
+		if size := xzDictionary(b); size > maxWindow {
+			return nil, fmt.Errorf("%s: %s: %w: it asks for a dictionary of %d bytes, want at most %d", name, format, ErrCorrupt, size, maxWindow)
+		}
 	}
 	out, err := open(format, b)
 	if err != nil {
@@ -64,4 +71,43 @@ func open(format Format, r io.Reader) (io.ReadCloser, error) {
 	default:
 		return io.NopCloser(r), nil
 	}
+}
+
+// xzDictionary reads the size of the dictionary, in bytes, from the header of
+// an xz stream's first block; 0 where there is none to be found. The library
+// would allocate it at once.
+func xzDictionary(b *bufio.Reader) int64 {
+	const streamHeader, lzma2 = 12, 0x21
+	head, _ := b.Peek(streamHeader + 1024) // what cannot be read, the library reports
+	if len(head) <= streamHeader {
+		return 0
+	}
+	block := head[streamHeader:]
+	block = block[:min(len(block), (int(block[0])+1)*4)]
+	if len(block) < 2 {
+		return 0
+	}
+	flags, rest := block[1], block[2:]
+	number := func() uint64 {
+		v, n := binary.Uvarint(rest)
+		rest = rest[max(n, 0):]
+		return v
+	}
+	for _, bit := range []byte{0x40, 0x80} { // sizes of the block
+		if flags&bit != 0 {
+			number()
+		}
+	}
+	for range flags&3 + 1 {
+		id, size := number(), number()
+		if size > uint64(len(rest)) {
+			return 0
+		}
+		if id == lzma2 && size > 0 {
+			code := rest[0] & 0x3F
+			return int64(2|code&1) << (code/2 + 11)
+		}
+		rest = rest[size:]
+	}
+	return 0
 }
