@@ -31,6 +31,9 @@ func (r *run) completeWAL(ctx context.Context, end source.Position) (source.Posi
 	if !r.reaches(facts, end.LSN) {
 		return end, fmt.Errorf("source: the WAL that replay needs to %s is not whole: %s", end, gapText(facts))
 	}
+	if err := r.checkRepeats(ctx, facts, end.LSN); err != nil {
+		return end, err
+	}
 	end.LSN = facts.End
 	return end, r.installWAL(ctx)
 }

@@ -227,9 +227,9 @@ func (r *run) checkReplay(ctx context.Context) error {
 		return &PreflightError{Check: CheckFullPages, Side: Source, LSN: lsn,
 			Found: fmt.Sprintf("full_page_writes was off at %s, after the fork", lsn),
 			Want:  "full_page_writes = on since the fork: pages that change while they are copied may stay torn",
-			Next:  "stop the source and give it with --source-pgdata"}
+			Next:  "take a new base backup, or rewind from a stopped standby of the source"}
 	}
-	return nil
+	return r.checkRepeats(ctx, facts, s.sourceEnd.LSN)
 }
 
 // reaches tells whether facts go to a position without a gap: what lies
