@@ -101,15 +101,18 @@ func (r *run) begin(ctx context.Context) error {
 
 // barText is what a person finds who wonders why the server does not start.
 func (r *run) barText() string {
+	resume := "run the same command again"
+	if command := r.cfg.Commands.Resume; command != "" {
+		resume += ", with its other flags:\n      " + command
+	}
 	return fmt.Sprintf(`A rewind of this data directory to %s was begun at %s and is not finished.
 If no forkpoint is running on it any more:
 
-  to finish it, run the same command again, or
-      forkpoint rewind --resume --target-pgdata %s
+  to finish it, %s
   to get the old contents back, run
-      forkpoint rewind --undo --target-pgdata %s
+      %s
 
 What was here before is kept in %s.
 Do not remove this file: the data directory is not consistent.
-`, r.cfg.Source, r.cfg.Now().UTC().Format("2006-01-02 15:04:05 MST"), r.cfg.Target.Path(), r.cfg.Target.Path(), r.result.Journal)
+`, r.cfg.Source, r.cfg.Now().UTC().Format("2006-01-02 15:04:05 MST"), resume, r.undoCommand(), r.result.Journal)
 }

@@ -78,11 +78,14 @@ type Config struct {
 	DropUnknownWAL    bool              // see [plan.Input]
 	Undo              bool              // keep pre-images
 	UndoOptional      bool              // without room for them go on, rather than refuse
+	Resume            bool              // refuse where no interrupted rewind is to be gone on with
 	Sync              bool
 	SyncFS            bool
 	AllowUnclean      bool // a target that crashed needs no recovery first
 	TrustHistory      bool // one timeline and nothing to compare counts as the same log, as it does for pg_rewind
 	AsRecovered       bool // a crash right at the fork counts as past it: recovery would have written a checkpoint there
+
+	Commands Commands
 
 	Log      *slog.Logger
 	Progress func(Progress) // called often; may be nil
@@ -92,6 +95,20 @@ type Config struct {
 	Evidence     func(ctx context.Context, dir string) error
 	EvidenceSize int64 // about how many bytes these are
 	Now          func() time.Time
+}
+
+// Commands are what a person types to go on, for messages. None may hold a
+// password.
+type Commands struct {
+	Resume string // "" where only the same command again will do
+	Undo   string // made of the target where it is empty
+}
+
+func (r *run) undoCommand() string {
+	if r.cfg.Commands.Undo != "" {
+		return r.cfg.Commands.Undo
+	}
+	return "forkpoint rewind --undo -D " + r.cfg.Target.Path()
 }
 
 // Result is what a rewind did, or would do.

@@ -80,6 +80,7 @@ func (e *PreflightError) Unwrap() error { return e.Err }
 type InterruptedError struct {
 	Target string // data directory
 	Phase  Phase
+	Undo   string // command that gives the old bytes back
 	Err    error
 }
 
@@ -92,7 +93,7 @@ func (e *InterruptedError) Hint() string {
 	if e.Phase == PhaseUndo {
 		return fmt.Sprintf("no server can start on %s now; run the same command again to get the rest of the old bytes back", e.Target)
 	}
-	return fmt.Sprintf("no server can start on %s now; run the same command again to finish, or forkpoint rewind --undo -D %s to get the old bytes back", e.Target, e.Target)
+	return fmt.Sprintf("no server can start on %s now; run the same command again to finish, or %s to get the old bytes back", e.Target, e.Undo)
 }
 
 func (e *InterruptedError) Unwrap() error { return e.Err }

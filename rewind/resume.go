@@ -33,11 +33,16 @@ type resumed struct {
 
 // findUnfinished looks for the journal of an interrupted run and takes it over.
 func (r *run) findUnfinished(ctx context.Context) error {
+	met := false // a rewind that had begun
 	for {
 		summary, err := r.unfinished()
-		if err != nil || summary == nil {
+		if err != nil {
 			return err
 		}
+		if summary == nil {
+			return r.checkResume(met)
+		}
+		met = met || summary.Stage != journal.Opened
 		if passed, err := r.passReplaced(summary); err != nil {
 			return err
 		} else if passed {
@@ -71,13 +76,27 @@ func (r *run) findUnfinished(ctx context.Context) error {
 	}
 }
 
+// checkResume refuses to begin anew where the caller wants to go on. Where one
+// was met, it turned out to be finished, or its target to be no more.
+func (r *run) checkResume(met bool) error {
+	if !r.cfg.Resume || met {
+		return nil
+	}
+	if text, err := r.oldLabel(); err != nil || target.IsBar([]byte(text)) {
+		return err // which checkBarred has the words for
+	}
+	return &PreflightError{Check: CheckUnfinished, Side: Target, Path: r.cfg.StateDir,
+		Found: fmt.Sprintf("no interrupted rewind of %s is in %s", r.cfg.Target.Path(), r.cfg.StateDir),
+		Want:  "one to resume", Next: "run the same command without --resume to begin one, or name the place of the journal with --state-dir"}
+}
+
 // checkUnfinished refuses an interrupted run that this one must not take up.
 func (r *run) checkUnfinished(summary *journal.Summary) error {
 	switch {
 	case summary.Stage == journal.Undoing || summary.Stage == journal.Restored:
 		return &PreflightError{Check: CheckUnfinished, Side: Target,
 			Found: fmt.Sprintf("the rewind %s was being undone and that is not finished", summary.Header.ID),
-			Want:  "the old contents, whole", Next: "run forkpoint rewind --undo --target-pgdata " + r.cfg.Target.Path()}
+			Want:  "the old contents, whole", Next: "run " + r.undoCommand()}
 	case r.cfg.DryRun:
 		return &PreflightError{Check: CheckUnfinished, Side: Target,
 			Found: fmt.Sprintf("the rewind %s was interrupted and is not finished", summary.Header.ID),

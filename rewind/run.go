@@ -141,7 +141,7 @@ func (r *run) fail(ctx context.Context, phase Phase, err error) error {
 		return err // of a rewind that is taken up too: trying again would not help
 	}
 	if r.changed {
-		return &InterruptedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}
+		return &InterruptedError{Target: r.cfg.Target.Path(), Phase: phase, Undo: r.undoCommand(), Err: err}
 	}
 	if cause != nil {
 		return &StoppedError{Target: r.cfg.Target.Path(), Phase: phase, Err: err}

@@ -44,13 +44,16 @@ func (r *run) undo(ctx context.Context) error {
 		}
 		return r.undoFailed(&s, err)
 	}
+	if err := r.checkBarred(ctx); err != nil {
+		return err
+	}
 	r.result.Why = "there is no rewind of this data directory to undo"
 	return nil
 }
 
 func (r *run) undoOne(ctx context.Context, s *journal.Summary) error {
 	r.result.Journal, r.result.Needed = s.Dir, true
-	text := fmt.Sprintf("A rewind of this data directory is being undone. If no forkpoint is running on it any more, run\n  forkpoint rewind --undo --target-pgdata %s\nagain.\n", s.Header.Target)
+	text := fmt.Sprintf("A rewind of this data directory is being undone. If no forkpoint is running on it any more, run\n  %s\nagain.\n", r.undoCommand())
 	return journal.Undo(ctx, r.journal, r.target, journal.UndoOptions{Text: text,
 		Progress: func(done, total int64) { r.cfg.Progress(Progress{PhaseUndo, done, total, "bytes"}) }})
 }

@@ -56,7 +56,7 @@ func (o *rewindOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.overwrite, "overwrite-config", false, "take configuration, keys and logs from the source, as pg_rewind does")
 	fs.StringToStringVar(&o.tablespaces, "tablespace-mapping", nil, "`OLD=NEW` folder for a tablespace that only the source has; may be repeated")
 	fs.BoolVar(&o.noUndo, "no-undo", false, "keep no old bytes: saves space, gives up --undo")
-	fs.BoolVar(&o.resume, "resume", false, "go on with a rewind that broke off; the same command without it does so as well")
+	fs.BoolVar(&o.resume, "resume", false, "go on with a rewind that broke off, and refuse where none did; without it a rewind that broke off is gone on with as well")
 	fs.BoolVar(&o.undo, "undo", false, "put back what a rewind has changed")
 	fs.BoolVar(&o.verify, "verify", false, "check the target afterwards, as forkpoint verify does")
 	fs.BoolVar(&o.debug, "debug", false, "log everything to stderr, as -vv")
@@ -88,7 +88,8 @@ keepalives, which the connection string can set. Interrupt and terminate signals
 stop a run as cleanly as --deadline does: it says in which phase it was and what
 to run. 0 stands for no limit.
 
-What only the target holds is gone afterwards: look at forkpoint report before.`
+What only the target held is not in the rewound database any more, only in the
+state directory: look at forkpoint report before.`
 
 func newRewindCommand(app *app) *cobra.Command {
 	opts := rewindOptions{format: render.Text, rule: plan.Exact, syncMethod: "fsync"}
@@ -189,7 +190,7 @@ func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
 	if opts.format == render.JSON {
 		err = newEventWriter(app.stdout).result(result)
 	} else {
-		err = app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo})
+		err = app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo, undo: opts.commands(absolute(opts.ends.target)).Undo})
 	}
 	if err == nil && result.Certificate != nil && result.Certificate.Count > 0 {
 		return errFindings

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,4 +102,60 @@ func TestRewindClonedAnew(t *testing.T) {
 	if out := mustForkpoint(t, "evidence", "list", "-D", dir); !strings.Contains(out, "abandoned") {
 		t.Errorf("the journal is not closed: %s", out)
 	}
+}
+
+// TestRewindPrintedCommands: what a half-done target says to type works as it
+// stands, has no password in it, and nothing that is barred counts as fine
+// because the journal is sought in the wrong place.
+func TestRewindPrintedCommands(t *testing.T) {
+	t.Parallel()
+	pair := pgtest.NewPair(t, trapOptions(15)...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 3000) i", "CHECKPOINT")
+	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = '" + side + "'") })
+	dir, state := pair.Old.Dir(), filepath.Join(pair.Old.Home(), "the state")
+	source := pair.Primary.ConnString() + " password='not to be seen'"
+	args := []string{"rewind", "-D", dir, "-R", "--state-dir", state, "--source-server", source}
+	if status, out := forkpoint(t, append(args, "--resume")...); status != 6 || !strings.Contains(out, "no interrupted rewind of "+dir) {
+		t.Errorf("--resume without anything to resume: status %d: %s", status, out)
+	}
+	before := treeState(t, dir)
+	interrupt := func() (label string) {
+		t.Helper()
+		w := watch(t, append(args, "--max-rate", "1MB")...)
+		w.until(`"barred"`)
+		w.cmd.Process.Signal(os.Interrupt)
+		status, _, stderr := w.ended()
+		if status != int(statusInterrupted) || !strings.Contains(stderr, "--state-dir '"+state+"'") {
+			t.Fatalf("status %d: %s", status, stderr)
+		}
+		label = pair.Old.ReadFile("backup_label")
+		if strings.Contains(label, "not to be seen") || strings.Contains(stderr, "not to be seen") {
+			t.Errorf("the password is told: %s\n%s", label, stderr)
+		}
+		return label
+	}
+	typed := func(label, action string) {
+		t.Helper()
+		for line := range strings.Lines(label) {
+			if command, is := strings.CutPrefix(strings.TrimSpace(line), "forkpoint rewind --"+action); is {
+				cmd := pgtest.RunAs(exec.Command("sh", "-c", "exec "+programPath(t)+" rewind --"+action+command))
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%s: %v: %s", line, err, out)
+				}
+				return
+			}
+		}
+		t.Fatalf("no command to %s: %s", action, label)
+	}
+	label := interrupt()
+	if status, out := forkpoint(t, "rewind", "--undo", "-D", dir); status != 6 || !strings.Contains(out, "--state-dir") {
+		t.Errorf("undo without the journal: status %d: %s", status, out)
+	}
+	typed(label, "undo")
+	if got := changedFiles(before, treeState(t, dir)); len(got) > 0 {
+		t.Errorf("undo left differences: %q", got)
+	}
+	typed(interrupt(), "resume")
+	pair.Rejoin(false)
+	pgtest.SameData(pair.Primary, pair.Standby)
 }

@@ -18,6 +18,7 @@ type rewindReport struct {
 	*rewind.Result
 	target string
 	undone bool
+	undo   string // command that takes the rewind back
 }
 
 // Worst is nothing: what stands in the way of a rewind is an error.
@@ -83,7 +84,7 @@ func (r *rewindReport) next() string {
 		lines = append(lines, "Make it a standby (standby.signal and primary_conninfo, or --write-recovery-conf next time), then start the server. Without that it would come up as a primary of its own.")
 	}
 	if r.Journal != "" {
-		lines = append(lines, fmt.Sprintf("What was overwritten or removed is in %s. Until the server is started, forkpoint rewind --undo -D %s puts it back.", r.Journal, r.target))
+		lines = append(lines, fmt.Sprintf("What was overwritten or removed is in %s. Until the server is started, %s puts it back.", r.Journal, r.undo))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -14,6 +14,7 @@ import (
 	"forkpoint/reports/render"
 	"forkpoint/rewind"
 	"forkpoint/rewind/plan"
+	"forkpoint/rewind/source"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/timeline"
@@ -75,6 +76,7 @@ func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *pro
 func (o *rewindOptions) config(app *app, target *datadir.Dir, progress *progress) rewind.Config {
 	cfg := rewind.Config{
 		Target: target, StateDir: stateDir(o.ends.stateDir, target.Path()),
+		Resume: o.resume, Commands: o.commands(target.Path()),
 		DryRun: o.dryRun, Rule: o.rule, Keep: o.keep, TablespaceMap: o.tablespaces, WriteRecoveryConf: o.recoveryConf,
 		Undo: !o.noUndo, Sync: !o.noSync, SyncFS: o.syncMethod == "syncfs", AllowUnclean: !o.noEnsure, Log: app.log,
 		Progress: (&phaseProgress{out: progress}).show,
@@ -83,6 +85,27 @@ func (o *rewindOptions) config(app *app, target *datadir.Dir, progress *progress
 		cfg.Keep = append(plan.LocalNames(), o.keep...)
 	}
 	return cfg
+}
+
+// commands are what to type to go on with this rewind or to take it back.
+func (o *rewindOptions) commands(dir string) rewind.Commands {
+	common := " -D " + shellWord(dir)
+	if o.ends.stateDir != "" {
+		common += " --state-dir " + shellWord(absolute(o.ends.stateDir))
+	}
+	c := rewind.Commands{Undo: "forkpoint rewind --undo" + common, Resume: "forkpoint rewind --resume" + common}
+	switch public := source.PublicConninfo(o.ends.sourceServer); {
+	case o.ends.sourceDir != "":
+		c.Resume += " --source-pgdata " + shellWord(absolute(o.ends.sourceDir))
+	case public != "":
+		c.Resume += " --source-server " + shellWord(public)
+	default:
+		c.Resume = ""
+	}
+	if c.Resume != "" && o.recoveryConf {
+		c.Resume += " -R"
+	}
+	return c
 }
 
 // phaseProgress shows each phase of a rewind on a line of its own.

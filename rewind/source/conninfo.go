@@ -2,6 +2,8 @@ package source
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -175,4 +177,23 @@ func quoteConninfo(value string) string {
 		return value
 	}
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+}
+
+// secretOptions are the keywords whose values nobody may be shown.
+var secretOptions = []string{"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+
+// PublicConninfo is a connection string, given in either form, as keywords
+// without secrets; "" where it cannot be read.
+func PublicConninfo(s string) string {
+	set, err := parseConninfo(s)
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	for _, keyword := range slices.Sorted(maps.Keys(set)) {
+		if !slices.Contains(secretOptions, keyword) {
+			parts = append(parts, keyword+"="+quoteConninfo(set[keyword]))
+		}
+	}
+	return strings.Join(parts, " ")
 }

@@ -113,3 +113,17 @@ func FuzzParseConninfo(f *testing.F) {
 		}
 	})
 }
+
+// TestPublicConninfo: no form of a connection string gives away its secrets.
+func TestPublicConninfo(t *testing.T) {
+	for in, want := range map[string]string{
+		"host=new user=rewind password='a b' port=5433":                   "host=new port=5433 user=rewind",
+		"postgresql://rewind:secret@new:5433/db?sslpassword=more":         "dbname=db host=new port=5433 user=rewind",
+		`host='/a b' scram_client_key=k user=o\'brien application_name=x`: `application_name=x host='/a b' user='o\'brien'`,
+		"host='new password=secret":                                       "",
+	} {
+		if got := PublicConninfo(in); got != want {
+			t.Errorf("%s\ngives  %s\nwant   %s", in, got, want)
+		}
+	}
+}
