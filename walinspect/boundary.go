@@ -22,7 +22,8 @@ func FirstRecord(ctx context.Context, pages PageReader, g Geometry, from pg.LSN)
 
 // LastRecordBefore finds the last record that starts before lsn by reading
 // forward, segment by segment further back until there is one. It needs no
-// record to start at lsn.
+// record to start at lsn. Where the log cannot be read up to there or to its
+// end, later records may be hidden, and the error is a [*StopError].
 func LastRecordBefore(ctx context.Context, pages PageReader, g Geometry, lsn pg.LSN) (*Record, error) {
 	if err := g.Check(); err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func LastRecordBefore(ctx context.Context, pages PageReader, g Geometry, lsn pg.
 		for r.Next(ctx) {
 			last = r.Record().LSN
 		}
-		if last.Valid() {
+		if last.Valid() && (r.stop.Reason == StopLimit || r.stop.Reason.MayEndLog()) {
 			rec, err := r.ReadAt(ctx, last)
 			if err != nil {
 				return nil, err

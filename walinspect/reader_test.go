@@ -2,6 +2,7 @@ package walinspect_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"runtime"
 	"testing"
@@ -257,5 +258,47 @@ func TestNoAllocationPerRecord(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(1500, func() { r.Next(t.Context()) }); n >= 0.1 {
 		t.Errorf("%.2f allocations per record", n)
+	}
+}
+
+// oneBuffer hands out windows of one page, all in the same memory.
+type oneBuffer struct {
+	*waltest.Log
+	buf []byte
+}
+
+func (o *oneBuffer) ReadWindow(ctx context.Context, at pg.LSN) (walinspect.Window, error) {
+	origin, err := o.ReadPage(ctx, at, o.buf)
+	return walinspect.Window{Start: at, Data: o.buf, Origin: origin}, err
+}
+
+// A reader that stopped and looked at what follows still reads what is before.
+func TestReadAtAfterStop(t *testing.T) {
+	s := tell(15)
+	s.Flip(s.last + 30)
+	pages := &oneBuffer{s.Log, make([]byte, 8192)}
+	r := walinspect.NewReader(pages, s.Geometry, s.small)
+	var last pg.LSN
+	for r.Next(t.Context()) {
+		last = r.Record().LSN
+	}
+	if r.Stop().Reason != walinspect.StopTorn {
+		t.Fatalf("stopped: %s; want %s", r.Stop(), walinspect.StopTorn)
+	}
+	if rec, err := r.ReadAt(t.Context(), last); err != nil || rec.LSN != last {
+		t.Fatalf("the last record, at %s: %v", last, err)
+	}
+	if rec, err := walinspect.LastRecordBefore(t.Context(), pages, s.Geometry, s.end); err != nil || rec.LSN != last {
+		t.Fatalf("the last record before the end of a torn log: %v; want the one at %s", err, last)
+	}
+}
+
+// Behind damage there may be records, so the one before it is not the last.
+func TestLastRecordBeforeRefusesDamage(t *testing.T) {
+	s := tell(15)
+	s.Flip(s.small + 30)
+	var stop *walinspect.StopError
+	if rec, err := walinspect.LastRecordBefore(t.Context(), s, s.Geometry, s.long); !errors.As(err, &stop) || stop.Reason != walinspect.StopCorrupt {
+		t.Fatalf("record %v, %v; want a stop: corrupt", rec, err)
 	}
 }

@@ -22,8 +22,12 @@ type survey struct {
 // if its page has the right address, its checksum holds, and it links back to
 // the place of the stop or to somewhere between: stale records of a recycled
 // segment link further back.
+//
+// The reader's window is given up: what it shows is the source's memory, and
+// the survey has other pages read into that.
 func (r *Reader) survey(ctx context.Context) survey {
 	var s survey
+	defer func() { r.page, r.window = nil, Window{Origin: r.window.Origin} }()
 	place := r.g.RecordStart(r.next)
 	probe := NewReader(r.pages, r.g, place)
 	probe.layout, probe.probing = r.layout, true
