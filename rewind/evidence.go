@@ -72,9 +72,27 @@ func (r *run) closeEvidence() {
 	if err := writeManifest(r.target.FS(), r.journal.Dir(), r.sums.of); err != nil {
 		r.note(fmt.Sprintf("the evidence bundle has no manifest, so nothing guards it against changes: %v", err))
 	}
+	r.removeStage()
+}
+
+// removeStage removes the log that was fetched for replay, once nobody needs it
+// any more.
+func (r *run) removeStage() {
 	if err := target.RemoveTree(r.target.FS(), r.stageDir()); err != nil {
 		r.note(fmt.Sprintf("WAL that was fetched could not be removed: %v", err))
 	}
+}
+
+// dropStaged removes what a run fetched that ended before it changed anything.
+// A run that was interrupted keeps it.
+func (r *run) dropStaged() error {
+	if r.changed || r.resumed != nil || r.staged.dir == "" {
+		return nil
+	}
+	if err := target.RemoveTree(r.target.FS(), r.staged.dir); err != nil {
+		return fmt.Errorf("state directory: remove WAL that was fetched: %w", err)
+	}
+	return nil
 }
 
 // writeManifest writes the sums of all files of a bundle, in the form that

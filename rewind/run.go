@@ -113,7 +113,11 @@ func (r *run) steps(ctx context.Context, steps []step) (*Result, error) {
 		err := s.run(ctx)
 		r.took(s.phase, r.cfg.Now().Sub(began))
 		if err != nil {
-			return nil, r.fail(ctx, s.phase, err)
+			failure := r.fail(ctx, s.phase, err)
+			if err := r.dropStaged(); err != nil {
+				failure = errors.Join(failure, err)
+			}
+			return nil, failure
 		}
 		if r.done {
 			break

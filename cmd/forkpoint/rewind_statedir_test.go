@@ -152,6 +152,9 @@ func TestRewindPrintedCommands(t *testing.T) {
 		t.Errorf("undo without the journal: status %d: %s", status, out)
 	}
 	typed(label, "undo")
+	if _, err := os.Stat(filepath.Join(state, "stage")); !os.IsNotExist(err) {
+		t.Errorf("what was fetched is still there after undo: %v", err)
+	}
 	if got := changedFiles(before, treeState(t, dir)); len(got) > 0 {
 		t.Errorf("undo left differences: %q", got)
 	}
