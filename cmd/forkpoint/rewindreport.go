@@ -74,8 +74,12 @@ func (r *rewindReport) next() string {
 	switch {
 	case r.DryRun && r.Needed:
 		return "Run the same command without --dry-run. See what would be lost with forkpoint report first."
-	case r.undone || r.DryRun || !r.Needed:
+	case r.undone || r.DryRun:
 		return ""
+	case !r.Needed && r.Recovery:
+		return "standby.signal and primary_conninfo are written. Start the server. It comes up as a standby of the source."
+	case !r.Needed:
+		return "No recovery settings were written. Make it a standby, unless it is one (standby.signal and primary_conninfo, or run again with --write-recovery-conf), then start the server."
 	}
 	var lines []string
 	if r.Recovery {

@@ -194,7 +194,7 @@ func (s *Server) endOfWAL(ctx context.Context, sess *session) (Position, error) 
 	}
 	if p.inRecovery && c.State == pgcontrol.InArchiveRecovery {
 		if !c.MinRecoveryPoint.Valid() {
-			return Position{}, fmt.Errorf("the standby has no minimum recovery point")
+			return Position{}, fmt.Errorf("control file of the standby: no minimum recovery point, at checkpoint %s on timeline %d: wait for its next restartpoint and run again", c.Checkpoint, c.CurrentTimeline())
 		}
 		return controlEnd(c), nil
 	}
