@@ -83,7 +83,7 @@ func (a *app) catalogPath(flag, state, pgdata string) string {
 // pg_rewind skip when the parent cannot be written.
 func stateDir(flag, pgdata string) string {
 	if flag != "" {
-		return flag
+		return absolute(flag)
 	}
 	pgdata = absolute(pgdata)
 	beside := pgdata + ".forkpoint"

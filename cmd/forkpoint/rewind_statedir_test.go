@@ -152,6 +152,9 @@ func TestRewindPrintedCommands(t *testing.T) {
 		t.Errorf("undo without the journal: status %d: %s", status, out)
 	}
 	typed(label, "undo")
+	if text, err := os.ReadFile(filepath.Join(state, resultFile)); err != nil || !strings.Contains(string(text), `"action": "undo"`) {
+		t.Errorf("the result file: %v: %s", err, text)
+	}
 	if _, err := os.Stat(filepath.Join(state, "stage")); !os.IsNotExist(err) {
 		t.Errorf("what was fetched is still there after undo: %v", err)
 	}

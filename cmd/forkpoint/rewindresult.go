@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"forkpoint/rewind"
+	"forkpoint/rewind/target"
 )
 
 // resultFile is the name, in the state directory, of what the last run came to.
@@ -68,11 +69,25 @@ func (s stateTrace) write(target string, result *rewind.Result, failure error) e
 	if err != nil {
 		return err
 	}
-	temp := filepath.Join(s.dir, resultFile+".new")
-	if err := os.WriteFile(temp, append(text, '\n'), 0o600); err != nil {
+	return replaceDurably(absolute(s.dir), resultFile, append(text, '\n'))
+}
+
+// replaceDurably writes a file of the state directory, which is there in whole,
+// old or new, whenever the machine dies.
+func replaceDurably(dir, name string, text []byte) error {
+	roots := target.NewRoots()
+	defer roots.Close() // everything was flushed
+	if err := roots.Declare(dir); err != nil {
 		return err
 	}
-	return os.Rename(temp, filepath.Join(s.dir, resultFile))
+	temp := filepath.Join(dir, name+".new")
+	if err := target.WriteFile(roots, temp, text); err != nil {
+		return err
+	}
+	if err := roots.Rename(temp, filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	return roots.SyncDir(dir)
 }
 
 // remove drops the catalog that a run made, and the directory if nothing else
