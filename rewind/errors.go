@@ -46,8 +46,10 @@ const (
 	CheckFileType    Check = "file-type"
 )
 
-// PreflightError is a precondition that does not hold. Nothing of the target
-// has been changed when it is returned.
+// PreflightError is a precondition that does not hold. Returned as it is, it
+// says that nothing of the target has been changed. Some can only be seen at the
+// end, such as a source that moved meanwhile; these come within an
+// [*InterruptedError].
 type PreflightError struct {
 	Check Check
 	Side  Side

@@ -29,7 +29,7 @@ func (r *run) completeWAL(ctx context.Context, end source.Position) (source.Posi
 		return end, fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}
 	if !r.reaches(facts, end.LSN) {
-		return end, fmt.Errorf("source: the WAL that replay needs to %s is not whole: %s", end, gapText(facts))
+		return end, fmt.Errorf("source: the WAL that replay needs, from %s to %s, can be read up to %s only (%s); restore the segment there into the source's pg_wal or name an archive that has it", s.label.Redo, end, facts.End, gapText(facts))
 	}
 	if err := r.checkRepeats(ctx, facts, end.LSN); err != nil {
 		return end, err
