@@ -150,12 +150,26 @@ func (d *Divergence) sameTimeline(in DivergenceInput) *Divergence {
 // reached is how far the log goes at least.
 func (n Node) reached() pg.LSN { return max(n.Checkpoint, n.MinRecoveryPoint, n.Reached) }
 
+// unread is a place past the fork that the node's control file names and the
+// log, which was read up to end, does not reach; 0 if there is none. A
+// checkpoint is named by the start of its record.
+func (n Node) unread(fork, end pg.LSN) pg.LSN {
+	switch {
+	case n.MinRecoveryPoint > max(fork, end):
+		return n.MinRecoveryPoint
+	case n.Checkpoint.Valid() && n.Checkpoint >= max(fork, end):
+		return n.Checkpoint
+	}
+	return pg.InvalidLSN
+}
+
 func branch(n Node, fork pg.LSN, log *Log) Branch {
 	b := Branch{Path: n.Path, Timeline: n.Timeline, State: n.State, Checkpoint: n.Checkpoint, MinRecoveryPoint: n.MinRecoveryPoint, Reached: n.reached()}
 	if log == nil {
 		return b
 	}
-	b.Known, b.End, b.Records = len(log.Gaps)+len(log.BlocksOnly) == 0, log.End, log.Records
+	b.Known = len(log.Gaps)+len(log.BlocksOnly) == 0 && (log.End.Natural || log.End.Reason == "missing-segment") && !n.unread(fork, log.End.LSN).Valid()
+	b.End, b.Records = log.End, log.Records
 	b.WALBytes = pg.Span{From: fork, To: log.End.LSN}.Len()
 	if l := log.Ledger; l != nil {
 		b.Commits, b.LastCommit = l.Commits, l.LastCommit

@@ -154,6 +154,7 @@ func TestDivergeFindings(t *testing.T) {
 		{"crashed target", func(in *DivergenceInput) { in.Target.Clean = false }, "target-not-clean"},
 		{"unlogged hints", func(in *DivergenceInput) { in.Target.HintsLogged = false }, "hints-not-logged"},
 		{"pages ahead of the log", func(in *DivergenceInput) { in.Target.MinRecoveryPoint = 0x4000000 }, "log-ends-early"},
+		{"a checkpoint past the log", func(in *DivergenceInput) { in.Target.Checkpoint = in.After.End.LSN }, "log-ends-early"},
 		{"full page writes switched off", func(in *DivergenceInput) {
 			in.After.Events = []blockmap.Event{{Kind: blockmap.FullPageWritesChange, LSN: 0x3000500}}
 		}, "full-page-writes-off"},
@@ -174,6 +175,31 @@ func TestDivergeFindings(t *testing.T) {
 			}
 			t.Errorf("findings %v lack %s", codes, tt.want)
 		})
+	}
+}
+
+// A log is known if it was read to where the node has come, and ended there as
+// logs end.
+func TestKnownLog(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*DivergenceInput)
+		known  bool
+	}{
+		{"whole", func(*DivergenceInput) {}, true},
+		{"no next segment", func(in *DivergenceInput) { in.After.End.Reason, in.After.End.Natural = "missing-segment", false }, true},
+		{"damage", func(in *DivergenceInput) { in.After.End.Reason, in.After.End.Natural = "corrupt", false }, false},
+		{"a gap", func(in *DivergenceInput) { in.After.Gaps = []Gap{{pg.Span{From: 1, To: 2}, "gone"}} }, false},
+		{"checkpoint past the end", func(in *DivergenceInput) { in.Target.Checkpoint = in.After.End.LSN }, false},
+		{"pages past the end", func(in *DivergenceInput) { in.Target.MinRecoveryPoint = in.After.End.LSN + 8 }, false},
+		{"checkpoint before the fork", func(in *DivergenceInput) { in.Target.Checkpoint, in.After.End.LSN = in.Fork.LSN-8, 0 }, true},
+	}
+	for _, tt := range tests {
+		in := exampleInput()
+		tt.change(&in)
+		if got := Diverge(in).Target.Known; got != tt.known {
+			t.Errorf("%s: known %t, want %t", tt.name, got, tt.known)
+		}
 	}
 }
 

@@ -76,10 +76,10 @@ func (f *Findings) states(in DivergenceInput, d *Divergence) {
 			Detail: "Pages may carry changes that the log does not mention, so neither this count nor a rewind can be relied on.",
 			Hint:   "take a new base backup for this node, and set wal_log_hints = on before the next fail-over"})
 	}
-	if t.MinRecoveryPoint > in.After.End.LSN {
-		f.Add(Finding{Code: "log-ends-early", Severity: Warning, Path: t.Path, LSN: t.MinRecoveryPoint, Timeline: t.Timeline,
-			Title:  "the target's pages are ahead of the log that was read",
-			Detail: fmt.Sprintf("The control file says that they need the log up to %s; it was read up to %s.", t.MinRecoveryPoint, in.After.End.LSN),
+	if lsn := t.unread(in.Fork.LSN, in.After.End.LSN); lsn.Valid() {
+		f.Add(Finding{Code: "log-ends-early", Severity: Warning, Path: t.Path, LSN: lsn, Timeline: t.Timeline,
+			Title:  "the target went on past the end of the log that was read",
+			Detail: fmt.Sprintf("The control file says that it has come to %s; the log was read up to %s.", lsn, in.After.End.LSN),
 			Hint:   "give the archive that has the rest with --archive"})
 	}
 }

@@ -150,11 +150,17 @@ func (d *differ) read(ctx context.Context, wal segment.Source, path timeline.Pat
 	if err != nil {
 		return nil, fmt.Errorf("read WAL %s: %w", span, err)
 	}
+	complete := r.Complete()
 	if span.To == pg.MaxLSN {
-		span.To = max(span.From, r.End)
+		reached := d.result.A.Reached
+		if reason == reports.ReasonSource {
+			reached = d.result.B.Reached
+		}
+		span.To = max(span.From, r.End, reached)
+		complete = complete && max(span.From, r.End) >= reached
 	}
 	if !span.Empty() {
-		d.result.Evidence = append(d.result.Evidence, reports.Evidence{Reason: reason, Span: span, Complete: r.Complete()})
+		d.result.Evidence = append(d.result.Evidence, reports.Evidence{Reason: reason, Span: span, Complete: complete})
 	}
 	return r.Blocks, nil
 }
