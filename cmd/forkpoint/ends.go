@@ -238,8 +238,9 @@ func (e *ends) archive() segment.Source {
 	return segment.NewChain(e.archives...)
 }
 
-// digests are those of segments that the target once had in its pg_wal. What
-// the catalog has from elsewhere may be of another node.
+// digests are those of whole segments that the target once had in its pg_wal.
+// What the catalog has from elsewhere may be of another node, and what was read
+// of a segment while it grew has a digest that the whole one does not.
 func (e *ends) digests() lineage.Digests {
 	own := filepath.Join(e.target.Path(), "pg_wal")
 	c := e.targetControl
@@ -247,7 +248,7 @@ func (e *ends) digests() lineage.Digests {
 		variants, err := e.catalog.Variants(ctx, blockmap.SegmentKey{SystemID: c.SystemID, SegmentSize: c.SegmentSize, Name: pg.SegmentName{Timeline: tli, Number: n}})
 		var list [][32]byte
 		for _, v := range variants {
-			if filepath.Dir(v.Path) == own {
+			if v.Complete && filepath.Dir(v.Path) == own {
 				list = append(list, v.Digest)
 			}
 		}
