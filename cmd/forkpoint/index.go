@@ -233,22 +233,28 @@ func (p *indexPlace) listSegments(ctx context.Context) error {
 }
 
 // readHistories reads the history files beside the segments, up to the first
-// that is missing past the newest timeline. One that a server would refuse is
-// an error: where its timeline begins cannot be known.
+// that is missing past the newest timeline. A name can be of any number, so
+// after a long row of missing ones the next timeline with segments comes. A
+// history that a server would refuse is an error: where its timeline begins
+// cannot be known.
 func (p *indexPlace) readHistories(ctx context.Context) error {
-	var newest pg.TimelineID
-	for tli := range p.segments {
-		newest = max(newest, tli)
-	}
+	const longRow = 4096
+	timelines := slices.Sorted(maps.Keys(p.segments))
 	var histories []*timeline.History
-	for tli := pg.TimelineID(2); ; tli++ {
+	missing := 0
+	for tli := pg.TimelineID(2); tli != 0; tli++ { // 0 comes after the highest
 		f, err := p.source.Open(ctx, tli.HistoryName())
 		if errors.Is(err, fs.ErrNotExist) {
-			if tli > newest {
+			later, _ := slices.BinarySearch(timelines, tli)
+			if later == len(timelines) {
 				break
+			}
+			if missing++; missing > longRow && tli < timelines[later]-1 {
+				tli, missing = timelines[later]-1, 0
 			}
 			continue
 		}
+		missing = 0
 		if err != nil {
 			return fmt.Errorf("read history: %w", err)
 		}
