@@ -60,8 +60,9 @@ func (r *run) ranges(a *plan.Action) iter.Seq[source.Range] {
 				return
 			}
 		}
-		if tail := a.Size - a.TargetSize; tail > 0 {
-			yield(source.Range{Path: a.Path, Offset: a.TargetSize, Length: tail, Holes: true})
+		old := (a.TargetSize + block - 1) / block * block // a block that is there in part is in the plan
+		if tail := a.Size - old; tail > 0 {
+			yield(source.Range{Path: a.Path, Offset: old, Length: tail, Holes: true})
 		}
 	}
 }

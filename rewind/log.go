@@ -152,7 +152,9 @@ func LastCommonCheckpoint(ctx context.Context, index BlockIndex, path timeline.P
 // that has not come to a restartpoint at the common checkpoint yet. A source's
 // files are only complete from its own redo point on. So are those of a target
 // that crashed in recovery: what it replayed since then may never have reached
-// the disk, and no record after the common checkpoint brings it back.
+// the disk, and no record after the common checkpoint brings it back. One that
+// was stopped in good order can have left out its last restartpoint too, for
+// want of a checkpoint that it may use.
 func (r *run) adoptRestartpoint() {
 	adopt := func(c *pgcontrol.Control) {
 		if c.CheckpointCopy.Redo < r.sit.label.Redo {
@@ -160,9 +162,7 @@ func (r *run) adoptRestartpoint() {
 		}
 	}
 	adopt(r.sit.source.control)
-	if t := r.sit.target.control; !t.State.Clean() {
-		adopt(t)
-	}
+	adopt(r.sit.target.control)
 }
 
 func lastCheckpoint(facts *Facts, before pg.LSN) (blockmap.Checkpoint, bool) {

@@ -41,6 +41,12 @@ func (r *run) checkTemplate(ctx context.Context, facts *Facts, e *blockmap.Event
 	}) {
 		return nil // whatever becomes of it goes again
 	}
+	for i := range facts.Events {
+		if c := &facts.Events[i]; c.Kind == blockmap.DatabaseCreated && c.DB == e.SourceDB && c.Spc == e.SourceSpc &&
+			c.LSN >= r.sit.label.Redo && c.LSN < e.LSN {
+			return nil // replay makes the template too, and has it then as it was then
+		}
+	}
 	refuse := func(lsn pg.LSN, what string) error {
 		return &PreflightError{Check: CheckReplay, Side: Source, LSN: e.LSN,
 			Found: fmt.Sprintf("database %d in tablespace %d was made there by copying the files of database %d in tablespace %d, which %s by %s; replay would copy it as it is now",

@@ -223,11 +223,11 @@ func (r *run) checkReplay(ctx context.Context) error {
 			Found: fmt.Sprintf("there is no checkpoint record with redo point %s at %s in its history", s.label.Redo, s.label.LSN),
 			Want:  "the checkpoint that the backup label will name"}
 	}
-	if lsn, off := fullPagesOff(facts, s.fork.LSN); off && r.cfg.Source.Kind() == source.Live {
+	if lsn, off := fullPagesOff(facts, min(s.fork.LSN, s.source.control.CheckpointCopy.Redo)); off && r.cfg.Source.Kind() == source.Live {
 		return &PreflightError{Check: CheckFullPages, Side: Source, LSN: lsn,
-			Found: fmt.Sprintf("full_page_writes was off at %s, after the fork", lsn),
-			Want:  "full_page_writes = on since the fork: pages that change while they are copied may stay torn",
-			Next:  "take a new base backup, or rewind from a stopped standby of the source"}
+			Found: fmt.Sprintf("full_page_writes was off at %s", lsn),
+			Want:  "full_page_writes = on since the fork, and since the last checkpoint: pages that change while they are copied may stay torn",
+			Next:  "if that was before the fork, run CHECKPOINT at the source and try again; else take a new base backup, or rewind from a stopped standby of the source"}
 	}
 	return r.checkRepeats(ctx, facts, s.sourceEnd.LSN)
 }

@@ -146,6 +146,9 @@ func replay(list []plainRecord, span pg.Span, wanted func(*walinspect.Record) bo
 			switch e.Kind {
 			case rmgr.RelationCreated, rmgr.RelationTruncated:
 				m.Cut(e.Rel, e.Limit)
+				if e.Kind == rmgr.RelationCreated && e.Rel.Fork == pg.InitFork {
+					m.Cut(pg.RelFork{RelFileLocator: e.Rel.RelFileLocator}, 0)
+				}
 			case rmgr.RelationDropped:
 				for fork := range pg.ForkNumber(4) {
 					m.Cut(pg.RelFork{RelFileLocator: e.Rel.RelFileLocator, Fork: fork}, 0)

@@ -38,6 +38,11 @@ func (x *extract) apply(rec *walinspect.Record, e *rmgr.Effect) {
 	switch e.Kind {
 	case rmgr.RelationCreated:
 		x.blocks.Fork(e.Rel).Cut(0)
+		if e.Rel.Fork == pg.InitFork {
+			// The relation is unlogged: of its main fork nothing is logged, not
+			// even that it was made, and another relation may have had its number.
+			x.blocks.Fork(pg.RelFork{RelFileLocator: e.Rel.RelFileLocator}).Cut(0)
+		}
 		ev.Kind, ev.Rel, ev.Forks = blockmap.RelationCreated, e.Rel.RelFileLocator, 1<<e.Rel.Fork
 	case rmgr.RelationTruncated:
 		x.blocks.Fork(e.Rel).Cut(e.Limit)

@@ -97,6 +97,9 @@ func summaryMap(s *walsummary.Summary) *blockmap.Map {
 		}
 		if e.Limit != pg.InvalidBlock {
 			m.Cut(e.Rel, e.Limit)
+			if e.Rel.Fork == pg.InitFork { // see [extract.apply]
+				m.Cut(pg.RelFork{RelFileLocator: e.Rel.RelFileLocator}, 0)
+			}
 		}
 		for b := range e.Blocks() {
 			m.Touch(pg.BlockTag{RelFork: e.Rel, Block: b}, false)

@@ -221,6 +221,16 @@ func TestDecideBlocks(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("a block that the target has in part is copied whole", func(t *testing.T) {
+		in := files()
+		torn := file("base/5/16400.1", 10)
+		torn.Size -= testBlock + testBlock/2
+		in.Pairs = Pairs(listing(file("base/5/16400", 16), file("base/5/16400.1", 10)), listing(file("base/5/16400", 16), torn))
+		want := []string{"blocks base/5/16400 2 3", "blocks base/5/16400.1 1 8"}
+		if diff := cmp.Diff(want, actions(t, in)); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("the classic rule spares nothing", func(t *testing.T) {
 		in := files()
 		in.Rule = Classic

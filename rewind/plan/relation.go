@@ -12,6 +12,10 @@ func (d *decider) decideRelation(s, t *datadir.File) {
 	shared := uint32(min(s.Size, t.Size) / d.in.BlockSize)
 	first := pg.BlockNumber(s.Rel.Segment * d.in.BlocksPerFile)
 	blocks, why := d.changed(s.Path, s.Rel.RelFork, first, shared)
+	if t.Size%d.in.BlockSize != 0 && s.Size > t.Size {
+		blocks.Add(pg.BlockNumber(shared)) // its server ran out of space while it wrote that block
+		why.Unproven++
+	}
 
 	if blocks.Empty() && s.Size == t.Size {
 		d.plan.Totals.Why.Spared += why.Spared // no action tells of them
