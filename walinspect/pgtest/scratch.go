@@ -39,8 +39,8 @@ func Scratch(t testing.TB) string {
 	return shared.forTest(t)
 }
 
-// Executable is a copy of the running test binary that the servers' OS user can
-// execute; the original lies in a directory that belongs to go test alone.
+// Executable is the running test binary where the servers' OS user can execute
+// it; the original lies in a directory that belongs to go test alone.
 func Executable(t testing.TB) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -48,7 +48,15 @@ func Executable(t testing.TB) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(programs.forTest(t), filepath.Base(self))
-	if err := copyFile(self, path, 0o755); err != nil {
+	if os.Link(self, path) == nil {
+		return path
+	}
+	// A process that another test forks while the copy is being written holds it
+	// open until it is another program, and what is open cannot be executed.
+	syscall.ForkLock.RLock()
+	err = copyFile(self, path, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path
