@@ -30,6 +30,11 @@ type HistoryPlace struct {
 // reached is how far the place's pages may be ahead.
 func (p *HistoryPlace) reached() pg.LSN { return max(p.Checkpoint, p.MinRecoveryPoint) }
 
+// holds tells whether the file is one of the place's own.
+func (p *HistoryPlace) holds(path string) bool {
+	return slices.ContainsFunc(p.Files, func(f HistoryFile) bool { return f.Path == path })
+}
+
 // past tells whether the place has gone past a switch point and so cannot
 // follow the timeline that begins there. A switch point belongs to the new
 // timeline already.

@@ -118,3 +118,17 @@ func TestTwoPlacesThatTookTheSameNumber(t *testing.T) {
 		}
 	}
 }
+
+// A file is its own place's, whatever the names of other places begin with and
+// however a place is written.
+func TestPlaceHoldsItsOwnFiles(t *testing.T) {
+	one := HistoryPlace{Path: "./n1", Files: []HistoryFile{{Path: "n1/pg_wal/00000002.history"}}}
+	ten := HistoryPlace{Path: "n10", Files: []HistoryFile{{Path: "n10/pg_wal/00000002.history"}}}
+	for _, place := range []HistoryPlace{one, ten} {
+		for _, other := range []HistoryPlace{one, ten} {
+			if got, want := place.holds(other.Files[0].Path), place.Path == other.Path; got != want {
+				t.Errorf("%s holds %s: %t, want %t", place.Path, other.Files[0].Path, got, want)
+			}
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pg"
@@ -60,7 +59,7 @@ func (c *HistoryCheck) checkLog(place HistoryPlace, files []parsedHistory, tree 
 		return
 	}
 	for _, f := range files {
-		if len(place.Files) > 0 && !strings.HasPrefix(f.path, place.Path) {
+		if len(place.Files) > 0 && !place.holds(f.path) {
 			continue // its own place is held against its own log
 		}
 		for i, row := range f.Entries {

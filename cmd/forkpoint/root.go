@@ -25,8 +25,9 @@ After an unplanned fail-over, in this order:
   forkpoint rewind -D OLD --source-server 'host=new user=postgres' --dry-run
   forkpoint rewind -D OLD --source-server 'host=new user=postgres' -R
 
-Only rewind without --dry-run writes into a data directory. Target is the
-directory that is to be rewound, source is the server it is to follow.`
+Only rewind without --dry-run changes a data directory; history repair writes
+history files beside those it rebuilds. Target is the directory that is to be
+rewound, source is the server it is to follow.`
 
 func newRootCommand(app *app) *cobra.Command {
 	var verbose int
