@@ -109,8 +109,18 @@ func rewindOnce(t *testing.T, major, segMB int, how pgtest.StopMode, live bool) 
 		pair.Primary.Start()
 	}
 	pair.Rejoin(!live)
-	pgtest.SameData(pair.Primary, pair.Standby)
+	sameDumps(t, pair.Primary, pair.Standby)
 	pgtest.Amcheck(pair.Standby)
 	pair.Standby.Stop(pgtest.Fast)
 	checkPages(t, pair.Standby)
+}
+
+// sameDumps compares all data of two servers, by SQL and where it is at hand by
+// pg_dumpall.
+func sameDumps(t *testing.T, a, b *pgtest.Server) {
+	t.Helper()
+	pgtest.SameData(a, b)
+	if a.HasProgram("pg_dumpall") && a.PgDumpAll() != b.PgDumpAll() {
+		t.Errorf("pg_dumpall of %s and of %s differ", a, b)
+	}
 }

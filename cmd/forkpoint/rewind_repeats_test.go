@@ -94,7 +94,8 @@ func TestRewindDatabaseCopies(t *testing.T) {
 		"template unchanged": {[]string{"CREATE TABLE other (a int)"}, []string{"SELECT count(*) FROM pg_class"}, ""},
 		"template changed":   {nil, []string{"CREATE TABLE later (a int)"}, "was changed since"},
 		"template dropped":   {[]string{"DROP DATABASE model"}, nil, "was dropped or moved"},
-		"database moved":     {[]string{"CREATE DATABASE lives TEMPLATE template0 TABLESPACE inside", "ALTER DATABASE lives SET TABLESPACE pg_default"}, nil, "was dropped or moved"},
+		"database moved":     {[]string{"ALTER DATABASE lives SET TABLESPACE pg_default"}, nil, "was dropped or moved"},
+		"made and moved":     {[]string{"CREATE DATABASE young TABLESPACE inside", "ALTER DATABASE young SET TABLESPACE pg_default"}, nil, ""},
 		"copy dropped too":   {[]string{"DROP DATABASE model", "DROP DATABASE copy"}, nil, ""},
 	}
 	pgtest.TheseMajors(t, []int{14, 17}, func(t *testing.T, major int) {
@@ -106,7 +107,7 @@ func TestRewindDatabaseCopies(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				pair := pgtest.NewPair(t, trapOptions(major)...)
-				pair.Primary.Exec("CREATE DATABASE model", "CREATE TABLESPACE inside LOCATION ''", "CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 300) i")
+				pair.Primary.Exec("CREATE DATABASE model", "CREATE TABLESPACE inside LOCATION ''", "CREATE DATABASE lives TABLESPACE inside", "CREATE TABLE t AS SELECT i, 'shared' AS v FROM generate_series(1, 300) i")
 				pair.Primary.Checkpoint()
 				pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) {
 					s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 0")
