@@ -51,30 +51,41 @@ func comeBack(t *testing.T, pair *pgtest.Pair, n int, query string) {
 	pgtest.Amcheck(s)
 }
 
+// promotedTrap is something that a promoted standby notes on dirty pages.
+type promotedTrap struct {
+	name   string
+	before func(t *testing.T, p *pgtest.Server) (after func())
+	then   func(s *pgtest.Server)
+	query  string
+}
+
+const lookUp = "SET enable_seqscan = off; SET enable_bitmapscan = off; SELECT count(v) FROM t WHERE id BETWEEN 1001 AND 1100"
+
+var promotedTraps = []promotedTrap{
+	{"transaction that fails by the promotion", func(t *testing.T, p *pgtest.Server) func() {
+		return open(t, p, "COMMIT", []string{"INSERT INTO t SELECT i, 'kept' FROM generate_series(1001, 2000) i", "UPDATE t SET v = 'kept' WHERE id <= 5"})
+	}, func(s *pgtest.Server) {
+		s.Exec("SELECT count(*) FROM t", "CREATE TABLE z (a int)")
+	}, "SELECT count(*) || ' ' || count(*) FILTER (WHERE v = 'kept') FROM t"},
+	{"dead index entries", func(t *testing.T, p *pgtest.Server) func() {
+		p.Exec("INSERT INTO t SELECT i, 'indexed' FROM generate_series(1001, 1100) i")
+		return func() {}
+	}, func(s *pgtest.Server) {
+		s.Exec("DELETE FROM t WHERE id > 1000", lookUp, lookUp)
+	}, "SELECT (SELECT count(v) FROM t WHERE id BETWEEN 1001 AND 1100) || ' ' || (SELECT v FROM t WHERE id = 1050)"},
+}
+
 // TestRewindPromotedByAccident: what a promoted standby noted on pages that
 // were dirty when it was promoted, and logged nowhere, does not come back with
 // it.
 func TestRewindPromotedByAccident(t *testing.T) {
 	pgtest.TheseMajors(t, []int{13, 15, 18}, func(t *testing.T, major int) {
-		t.Run("transaction that fails by the promotion", func(t *testing.T) {
-			t.Parallel()
-			pair := promoteByAccident(t, major, func(p *pgtest.Server) func() {
-				return open(t, p, "COMMIT", []string{"INSERT INTO t SELECT i, 'kept' FROM generate_series(1001, 2000) i", "UPDATE t SET v = 'kept' WHERE id <= 5"})
-			}, func(s *pgtest.Server) {
-				s.Exec("SELECT count(*) FROM t", "CREATE TABLE z (a int)")
+		for i, c := range promotedTraps {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				pair := promoteByAccident(t, major, func(p *pgtest.Server) func() { return c.before(t, p) }, c.then)
+				comeBack(t, pair, major+i, c.query)
 			})
-			comeBack(t, pair, major, "SELECT count(*) || ' ' || count(*) FILTER (WHERE v = 'kept') FROM t")
-		})
-		t.Run("dead index entries", func(t *testing.T) {
-			t.Parallel()
-			pair := promoteByAccident(t, major, func(p *pgtest.Server) func() {
-				p.Exec("INSERT INTO t SELECT i, 'indexed' FROM generate_series(1001, 1100) i")
-				return func() {}
-			}, func(s *pgtest.Server) {
-				lookUp := "SET enable_seqscan = off; SET enable_bitmapscan = off; SELECT count(v) FROM t WHERE id BETWEEN 1001 AND 1100"
-				s.Exec("DELETE FROM t WHERE id > 1000", lookUp, lookUp)
-			})
-			comeBack(t, pair, major+1, "SELECT (SELECT count(v) FROM t WHERE id BETWEEN 1001 AND 1100) || ' ' || (SELECT v FROM t WHERE id = 1050)")
-		})
+		}
 	})
 }
