@@ -62,28 +62,50 @@ func (b busy) Open(ctx context.Context, name string) (*segment.File, error) {
 	return b.Source.Open(ctx, name)
 }
 
-// A server that fills a segment after it was read, and begins the next one
+// A server that fills segments after they were read, and begins the next one
 // before that is read, leaves no gap between them.
 func TestSegmentIsFilledMeanwhile(t *testing.T) {
-	whole := grow(tree{end: mb.Start(5) + 300_000, seed: 1})
-	for what, end := range map[string]pg.LSN{"begun": mb.Start(3) + 200_000, "not begun": mb.Start(3)} {
+	whole := grow(tree{end: mb.Start(6) + 300_000, seed: 1})
+	begun := grow(tree{end: mb.Start(3) + 200_000, seed: 1})
+	empty := make([]byte, mb)
+	for what, c := range map[string]struct {
+		early map[uint64][]byte // what the files have at first
+		at    uint64            // the server goes on when this segment is opened
+		known bool              // what the files have at first is in the catalog
+	}{
+		"begun":              {map[uint64][]byte{3: begun.Segment(3)}, 4, false},
+		"not begun":          {map[uint64][]byte{3: empty}, 4, false},
+		"two of them":        {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, false},
+		"begun and known":    {map[uint64][]byte{3: begun.Segment(3)}, 4, true},
+		"known, two of them": {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, true},
+	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			whole.write(t, dir)
-			early := grow(tree{end: end, seed: 1}).Segment(3)
-			if early == nil {
-				early = make([]byte, mb)
+			dir, cache := t.TempDir(), memory(t)
+			if c.known {
+				begun.write(t, dir)
+				if r := index(t, begun.indexer(dir, cache), begun.path); r.End != begun.end {
+					t.Fatalf("ends at %s, want %s", r.End, begun.end)
+				}
 			}
-			file := filepath.Join(dir, mb.Name(1, 3))
-			if err := os.WriteFile(file, early, 0o600); err != nil {
-				t.Fatal(err)
+			for n := range whole.Segments() {
+				early, short := c.early[n]
+				switch {
+				case !short:
+					whole.writeAs(t, dir, n, 1)
+				case !c.known || n != 3:
+					if err := os.WriteFile(filepath.Join(dir, mb.Name(1, n)), early, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
 			}
 			source := busy{segment.NewDir(dir, mb), func(name string) {
-				if name == mb.Name(1, 4) {
-					whole.writeAs(t, dir, 3, 1)
+				if name == mb.Name(1, c.at) {
+					for n := range c.early {
+						whole.writeAs(t, dir, n, 1)
+					}
 				}
 			}}
-			r := touched(t, New(source, whole.Geometry, memory(t), Options{Workers: 1}), whole.path, pg.Span{To: everything})
+			r := touched(t, New(source, whole.Geometry, cache, Options{Workers: 1}), whole.path, pg.Span{To: everything})
 			same(t, r, whole.list(t))
 			if !r.Complete() || r.End != whole.end {
 				t.Fatalf("gaps %v, ends at %s, want %s", r.Gaps, r.End, whole.end)

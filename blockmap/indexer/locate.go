@@ -27,13 +27,37 @@ type position struct {
 // written tells whether the segment has a file with records in it. It may wait
 // for the file to be read.
 func (p *position) written() bool {
-	switch {
-	case p == nil:
-		return false
-	case p.job != nil:
+	if p.job != nil {
 		return p.job.wait().head != nil
 	}
 	return len(p.choices) > 0 && !p.stored
+}
+
+// breaksOff tells whether there was less in the segment's file than a server
+// leaves in one before it begins the next. It may wait for the file to be read.
+func (p *position) breaksOff() bool {
+	if p.job != nil {
+		out := p.job.wait()
+		return out.err == nil && (out.head == nil || out.head.Stop != "")
+	}
+	return p.written() && p.choices[0].head.Stop != ""
+}
+
+// again looks at the segment's file anew, and reads it if it is not what it was.
+func (s *scan) again(ctx context.Context, p *position) (*position, error) {
+	f, err := s.ix.source.Open(ctx, p.name.Format(s.size)) // the pool may have it as it was
+	if err != nil {
+		return p, nil // what was read of it stands
+	}
+	f.Close() // read only
+	fresh := &position{n: p.n, name: p.name}
+	if err := s.prepare(ctx, fresh, f.Identity); err != nil {
+		return nil, err
+	}
+	if fresh.job != nil {
+		fresh.job.done <- s.read(ctx, fresh.job, new(worker))
+	}
+	return fresh, nil
 }
 
 // choice is something that a segment may be.
@@ -129,7 +153,7 @@ func (s *scan) prepare(ctx context.Context, p *position, identity string) error 
 		}
 	}
 	full := part == s.size.Span(p.n)
-	j := &job{name: p.name, part: part, listed: s.listed[p.name], done: make(chan *outcome, 1)}
+	j := &job{name: p.name, part: part, done: make(chan *outcome, 1)}
 	j.whole = !known && (s.ix.caches || !s.contents || full && s.only == nil)
 	j.exact = s.contents && (!j.whole || !full || s.only != nil)
 	p.job = j

@@ -22,7 +22,6 @@ type job struct {
 	part    pg.Span
 	whole   bool // gather the whole segment, for the cache
 	exact   bool // gather the part on its own
-	listed  segment.Info
 	earlier []reading
 	done    chan *outcome // holds one
 	out     *outcome      // what was in done
@@ -52,12 +51,6 @@ func (o *outcome) contents() *blockmap.Segment {
 		return o.part
 	}
 	return o.whole
-}
-
-// breaksOff tells whether there was less in the segment than a server leaves in
-// one before it begins the next.
-func (o *outcome) breaksOff() bool {
-	return o.err == nil && (o.head == nil || o.head.Stop != "")
 }
 
 // read reads a segment from its first record to the end of the last one that

@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 
 	"forkpoint/blockmap"
@@ -130,7 +131,7 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 			jobs <- p.job // workers always come back for more
 		}
 		if queue = append(queue, p); len(queue) > ahead {
-			if err := s.take(ctx, queue[0], queue[1]); err != nil {
+			if err := s.take(ctx, queue[0], queue[1:]); err != nil {
 				return err
 			}
 			queue = queue[1:]
@@ -140,27 +141,27 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 		}
 	}
 	for i, p := range queue {
-		var next *position
-		if i+1 < len(queue) {
-			next = queue[i+1]
-		}
-		if err := s.take(ctx, p, next); err != nil {
+		if err := s.take(ctx, p, queue[i+1:]); err != nil {
 			return err
 		}
 	}
 	return s.settle(ctx, nil)
 }
 
-// take waits for a position, keeps what was read, and joins it to the log. next
-// is the position after it, nil where there is none yet.
-func (s *scan) take(ctx context.Context, p, next *position) error {
+// take waits for a position, keeps what was read, and joins it to the log. later
+// are those after it that are being read already.
+func (s *scan) take(ctx context.Context, p *position, later []*position) error {
 	cached := p.job == nil
+	if p.breaksOff() && slices.ContainsFunc(later, (*position).written) {
+		// The server filled the segment since it was read, and went on.
+		again, err := s.again(ctx, p)
+		if err != nil {
+			return err
+		}
+		p, cached = again, again.job == nil
+	}
 	if p.job != nil {
 		out := p.job.wait()
-		if out.breaksOff() && next.written() {
-			// The server filled the segment while it was read, and went on.
-			out = s.read(ctx, p.job, new(worker))
-		}
 		if out.err != nil {
 			return out.err
 		}

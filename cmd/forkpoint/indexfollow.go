@@ -124,33 +124,43 @@ func (f *follower) pass(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("index timeline %d of %s: %w", tli, f.opts.place, err)
 		}
-		if t.Span.To > t.Span.From {
-			f.from[tli] = place.geometry.SegmentSize.Number(t.Span.To - 1)
+		at := t.Span.To
+		if gap := f.note(t); gap != 0 {
+			at = gap
 		}
-		f.note(t)
+		if at > t.Span.From {
+			f.from[tli] = place.geometry.SegmentSize.Number(at - 1)
+		}
 	}
 	return nil
 }
 
-// note adds what a pass did to the report.
-func (f *follower) note(t reports.IndexedTimeline) {
+// note adds what a pass did to the report, and returns where the first gap is
+// that the pass before did not have: the server may have written while files
+// were read, and the next pass sees whether it is one.
+func (f *follower) note(t reports.IndexedTimeline) (gap pg.LSN) {
 	sum := f.report[t.Timeline]
 	if sum == nil {
-		f.report[t.Timeline] = &t
-		return
+		sum = &reports.IndexedTimeline{Timeline: t.Timeline, Span: t.Span, Skipped: t.Skipped, Bytes: t.Bytes}
+		f.report[t.Timeline] = sum
+	}
+	before := map[pg.Span]bool{}
+	kept := []reports.Gap{}
+	for _, g := range sum.Gaps {
+		before[g.Span] = true
+		if g.Span.From < t.Span.From {
+			kept = append(kept, g)
+		}
+	}
+	for _, g := range t.Gaps {
+		if gap == 0 && !before[g.Span] {
+			gap = g.Span.From
+		}
 	}
 	sum.Span.To, sum.End, sum.GoesOnAs = max(sum.Span.To, t.Span.To), t.End, t.GoesOnAs
-	sum.Read += t.Read
-	for _, gap := range t.Gaps {
-		known := false
-		for _, old := range sum.Gaps {
-			known = known || old.Span == gap.Span
-		}
-		if !known {
-			sum.Gaps = append(sum.Gaps, gap)
-		}
-	}
+	sum.Read, sum.Gaps = sum.Read+t.Read, append(kept, t.Gaps...)
 	f.app.log.Debug("read what was written", "tli", t.Timeline, "lsn", t.Span.To)
+	return gap
 }
 
 func (f *follower) show(cluster reports.Cluster) error {
