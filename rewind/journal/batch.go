@@ -21,7 +21,7 @@ const (
 
 	// A batch is closed when its entries pass closeAt. The last entry may go
 	// beyond by one image and its name, which stays below maxRaw.
-	closeAt = 4 << 20
+	closeAt = 1 << 20
 	maxRaw  = 16 << 20
 
 	// So many bytes are written before they are flushed, if nobody asks for it.

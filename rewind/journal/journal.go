@@ -64,7 +64,7 @@ func Create(fsys target.FS, state string, h Header, plan []byte, o Options) (*Jo
 	j := &Journal{fs: fsys, dir: filepath.Join(state, dirPrefix+h.ID), header: h, index: newIndex()}
 	if err := j.create(state, plan, o); err != nil {
 		if j.log != nil {
-			j.log.file.Close()
+			j.log.close()
 		}
 		return nil, fmt.Errorf("create journal %s: %w", j.dir, err)
 	}
@@ -176,12 +176,7 @@ func open(fsys target.FS, dir string) (j *Journal, err error) {
 }
 
 // Close closes the files. Entries that were not committed are lost.
-func (j *Journal) Close() error {
-	if j.log.zstd != nil {
-		j.log.zstd.Close() // frees memory only: everything was encoded at once
-	}
-	return j.log.file.Close()
-}
+func (j *Journal) Close() error { return j.log.close() }
 
 func (j *Journal) join(name string) string { return j.dir + "/" + name }
 

@@ -34,15 +34,16 @@ type batchLog struct {
 	group    int   // index of the first batch after the last flush that the log tells of
 	pending  int64 // bytes written since the last flush
 
-	limit int     // bytes of entries that close a batch
-	whole bool    // the next entries go into one batch
-	open  encoder // entries of the batch that is not closed yet
-	out   []byte  // the batch as it is written
-	small []byte  // its entries, compressed
-	count uint32
-	flags uint32
-	zstd  *zstd.Encoder // nil: not compressed
-	err   error         // of the first write that failed: the rest of the file is unknown
+	limit  int           // bytes of entries that close a batch
+	whole  bool          // the next entries go into one batch
+	open   encoder       // entries of the batch that is not closed yet
+	count  uint32        // of them
+	flags  uint32        // of that batch
+	closed []*packed     // batches that are compressed and not written yet
+	free   []*packed     // to be used again
+	out    []byte        // the batch that is written
+	zstd   *zstd.Encoder // nil: not compressed
+	err    error         // of the first write that failed: the rest of the file is unknown
 }
 
 // encodeLogHeader ties the log to its header file.
@@ -71,13 +72,6 @@ func createLog(fsys target.FS, name string, header [32]byte, compress bool) (*ba
 		return nil, errors.Join(err, f.Close())
 	}
 	return l, nil
-}
-
-func (l *batchLog) compress(on bool) (err error) {
-	if on {
-		l.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	}
-	return err
 }
 
 // openLog reads all batches, calls visit for every entry, and finds the end.
@@ -204,56 +198,6 @@ func (l *batchLog) append(e *Entry) error {
 	}
 	if len(l.open.buf) >= l.limit && !l.whole || len(l.open.buf) >= closeAt {
 		return l.closeBatch()
-	}
-	return nil
-}
-
-// commit closes the open batch and makes everything durable.
-func (l *batchLog) commit() error {
-	if err := l.closeBatch(); err != nil || l.pending == 0 {
-		return err
-	}
-	return l.flush()
-}
-
-// clean tells whether everything that was appended is durable.
-func (l *batchLog) clean() bool { return l.err == nil && l.count == 0 && l.pending == 0 }
-
-func (l *batchLog) flush() error {
-	if l.err = l.file.Sync(); l.err == nil {
-		l.pending = 0
-	}
-	return l.err
-}
-
-// closeBatch writes the open batch. It is not durable until the next flush,
-// which comes at the latest when maxPending bytes wait for it.
-func (l *batchLog) closeBatch() error {
-	if l.err != nil || l.count == 0 {
-		return l.err
-	}
-	h := batchHeader{flags: l.flags, sequence: l.sequence + 1, entries: l.count, previous: l.previous}
-	if l.pending == 0 {
-		h.flags |= flagFlushed
-	}
-	payload := l.open.buf
-	h.raw = uint32(len(payload))
-	if l.zstd != nil {
-		if l.small = l.zstd.EncodeAll(payload, l.small[:0]); len(l.small) < len(payload) {
-			payload = l.small
-			h.flags |= flagCompressed
-		}
-	}
-	h.stored = uint32(len(payload))
-	h.crc = crc32.Checksum(payload, castagnoli)
-	l.out = append(append(l.out[:0], h.encode()...), payload...)
-	if _, l.err = l.file.WriteAt(l.out, l.end); l.err != nil {
-		return l.err
-	}
-	l.passed(&h)
-	l.open.buf, l.count, l.flags = l.open.buf[:0], 0, 0
-	if l.pending += int64(len(l.out)); l.pending >= maxPending {
-		return l.flush()
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ type UndoOptions struct {
 // Times of directories come back where the directory itself was changed. It
 // can be interrupted at any point and run again, on a journal opened anew.
 func Undo(ctx context.Context, j *Journal, t *target.Target, o UndoOptions) error {
-	if j.log.count != 0 {
+	if j.log.count != 0 || len(j.log.closed) != 0 {
 		return fmt.Errorf("undo rewind %s: the journal was not opened anew", j.header.ID)
 	}
 	if o.Progress == nil {
