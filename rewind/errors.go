@@ -34,7 +34,6 @@ const (
 	CheckCheckpoint  Check = "common-checkpoint"
 	CheckCoverage    Check = "coverage"
 	CheckReplay      Check = "replay-wal"
-	CheckUnknown     Check = "unknown-record"
 	CheckSpace       Check = "free-space"
 	CheckPermission  Check = "permission"
 	CheckTablespace  Check = "tablespace"

@@ -21,9 +21,9 @@ import (
 // was in progress at the fork and ended after it, so they were touched by a
 // record of that transaction, however long ago.
 type hinted struct {
-	XIDs   []pg.XID      // transactions and subtransactions in progress at the fork that ended after it
+	XIDs   []pg.XID      // transactions and subtransactions in progress at the fork that ended after it, if only by a promotion
 	Since  pg.LSN        // no record of theirs begins earlier
-	Blocks *blockmap.Map // what their records before the fork touched; nil if XIDs is empty
+	Blocks *blockmap.Map // what their records before the fork touched, and dead index entries; may be nil
 }
 
 // gatherHinted finds those pages. Without such transactions, the common case,

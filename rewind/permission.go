@@ -75,9 +75,7 @@ func (r *run) checkRegular(name string) error {
 
 // checkStateDir asks whether the journal can be written.
 func (r *run) checkStateDir() error {
-	there := r.cfg.StateDir
-	for ; there != "/" && !exists(there); there = filepath.Dir(there) {
-	}
+	there := nearest(r.cfg.StateDir)
 	if err := unix.Access(there, unix.W_OK|unix.X_OK); err != nil {
 		return &PreflightError{Check: CheckPermission, Side: Target, Path: there, Err: err,
 			Found: fmt.Sprintf("the state directory %s cannot be written to", r.cfg.StateDir),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"forkpoint/rewind/journal"
@@ -203,6 +204,14 @@ func (r *run) takeOver() error {
 }
 
 func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
+
+// nearest is the directory itself, or the one above it that is there.
+func nearest(dir string) string {
+	for dir != "/" && !exists(dir) {
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
 
 // fileWas turns a note of the journal into an entry of a listing.
 func (r *run) fileWas(name string, was journal.State) datadir.File {

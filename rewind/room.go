@@ -143,9 +143,7 @@ func (rm *room) at(dir string) (*need, error) {
 	if n, known := rm.byDir[dir]; known {
 		return n, nil
 	}
-	there := dir
-	for ; there != "/" && !exists(there); there = filepath.Dir(there) {
-	}
+	there := nearest(dir)
 	space, err := target.SpaceOf(there)
 	if err != nil {
 		return nil, fmt.Errorf("free space: %w", err)

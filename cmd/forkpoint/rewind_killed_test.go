@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -244,37 +243,11 @@ func resetDir(t *testing.T, orig, dir string) {
 	copyDir(t, orig, dir)
 }
 
-// tree describes every name below a directory: what it is, its permissions,
-// and for files also time and contents.
+// tree is treeState with the times of files.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	names := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		name, _ := filepath.Rel(dir, path)
-		if name == "postmaster.pid" {
-			return nil // of the server that was killed: who locks the directory clears it away
-		}
-		what := info.Mode().String()
-		if info.Mode().IsRegular() {
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			what += fmt.Sprintf(" %d %x %v", info.Size(), sha256.Sum256(b), info.ModTime().UnixNano())
-		}
-		names[name] = what
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := describe(t, dir, func(info fs.FileInfo) string { return fmt.Sprint(info.ModTime().UnixNano()) })
+	delete(names, "postmaster.pid") // of the server that was killed: who locks the directory clears it away
 	if len(names) < 100 {
 		t.Fatalf("%s holds only %v", dir, slices.Sorted(maps.Keys(names)))
 	}

@@ -56,6 +56,12 @@ func (r rewinder) run(t *testing.T, want int, target *pgtest.Server, args ...str
 // treeState is what lies below a directory: kind, permissions and content.
 func treeState(t *testing.T, dir string) map[string]string {
 	t.Helper()
+	return describe(t, dir, func(fs.FileInfo) string { return "" })
+}
+
+// describe describes every name below a directory, files also by what more says.
+func describe(t *testing.T, dir string, more func(fs.FileInfo) string) map[string]string {
+	t.Helper()
 	state := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -72,7 +78,7 @@ func treeState(t *testing.T, dir string) map[string]string {
 			if err != nil {
 				return err
 			}
-			text += fmt.Sprintf(" %x", sha256.Sum256(b))
+			text += fmt.Sprintf(" %x %s", sha256.Sum256(b), more(info))
 		case info.Mode()&fs.ModeSymlink != 0:
 			link, err := os.Readlink(path)
 			if err != nil {

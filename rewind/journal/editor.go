@@ -113,20 +113,25 @@ func (e *Editor) readyPart(name string) error {
 	return e.ready(name)
 }
 
+// subject readies a file for a change of a part of it, and tells what it was
+// and whether it still is that file.
+func (e *Editor) subject(name string) (o *origin, original bool, err error) {
+	if err := e.readyPart(name); err != nil {
+		return nil, false, err
+	}
+	if o, err = e.origin(name); err == nil {
+		original, err = e.original(name, o)
+	}
+	return o, original, e.fail(err)
+}
+
 // WriteAt overwrites and extends a file that exists. Bytes that are there
 // already are not written again, unless an interrupted process wrote them: the
 // disk may have refused them, and then reading does not tell.
 func (e *Editor) WriteAt(name string, off int64, data []byte) error {
-	if err := e.readyPart(name); err != nil {
+	_, original, err := e.subject(name)
+	if err != nil {
 		return err
-	}
-	o, err := e.origin(name)
-	if err != nil {
-		return e.fail(err)
-	}
-	original, err := e.original(name, o)
-	if err != nil {
-		return e.fail(err)
 	}
 	if original {
 		same, err := e.saveRange(name, off, data)
@@ -144,19 +149,12 @@ func (e *Editor) WriteAt(name string, off int64, data []byte) error {
 
 // Truncate cuts a file or extends it with zeros.
 func (e *Editor) Truncate(name string, size int64) error {
-	if err := e.readyPart(name); err != nil {
-		return err
-	}
-	o, err := e.origin(name)
-	if err != nil {
-		return e.fail(err)
-	}
-	original, err := e.original(name, o)
+	o, original, err := e.subject(name)
 	if err == nil && original {
-		err = e.saveTail(name, size, o.was.Size)
+		err = e.fail(e.saveTail(name, size, o.was.Size))
 	}
 	if err != nil {
-		return e.fail(err)
+		return err
 	}
 	return e.add(edit{name: name, make: func(t *target.Target) error { return t.Truncate(name, size) }}, 0, math.MaxInt64)
 }

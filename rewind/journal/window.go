@@ -32,16 +32,9 @@ const ToEnd = math.MaxInt64
 // may be noted once more by a change.
 func (w *Window) Save(name string, off, length int64) error {
 	e := w.e
-	if err := e.readyPart(name); err != nil {
+	o, original, err := e.subject(name)
+	if err != nil {
 		return err
-	}
-	o, err := e.origin(name)
-	if err != nil {
-		return e.fail(err)
-	}
-	original, err := e.original(name, o)
-	if err != nil {
-		return e.fail(err)
 	}
 	end := o.was.Size
 	if length < end-off {

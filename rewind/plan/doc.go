@@ -3,8 +3,8 @@
 // comes out, and nothing is read or written on the way.
 //
 // A plan is complete before anything happens. It is printed by a dry run,
-// written to the journal before the first byte of the target changes, and its
-// digest tells a resumed run that it goes on with the same decisions.
+// written to the journal before the first byte of the target changes. A run that
+// is resumed makes a new one, of the target as it was before the first.
 //
 // # Which blocks are copied
 //

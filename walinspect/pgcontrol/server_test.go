@@ -129,7 +129,7 @@ func TestListing(t *testing.T) {
 	if !found {
 		t.Skip("no pg_controldata")
 	}
-	zone := time.FixedZone("XXX", 3*3600)
+	zone := time.FixedZone("EAT", 3*3600)
 	for major := 13; major <= 16; major++ {
 		raw, err := os.ReadFile(fmt.Sprintf("testdata/%d.pg_control", major))
 		if err != nil {
@@ -158,7 +158,7 @@ func TestListing(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(program, "-D", dir)
-			cmd.Env = []string{"LC_ALL=C", "TZ=XXX-3"}
+			cmd.Env = []string{"LC_ALL=C", "TZ=EAT-3"}
 			want, err := cmd.Output()
 			if err != nil {
 				t.Fatal(err)
