@@ -37,16 +37,37 @@ type TreeNode struct {
 	File     bool          `json:"history_file"` // it has one, or needs none
 	Nodes    []string      `json:"nodes,omitempty"`
 	Held     []HeldRange   `json:"held,omitempty"`
-	Missing  []string      `json:"missing_segments,omitempty"` // in no place
+	Missing  []SegmentRun  `json:"missing_segments,omitempty"` // in no place
 	Children []*TreeNode   `json:"children,omitempty"`
+}
+
+// SegmentRun is a run of segments of one timeline.
+type SegmentRun struct {
+	First string `json:"first"`
+	Last  string `json:"last"`
+	Count uint64 `json:"count"`
+}
+
+func newSegmentRun(size pg.SegmentSize, tli pg.TimelineID, first, last uint64) SegmentRun {
+	return SegmentRun{size.Name(tli, first), size.Name(tli, last), last - first + 1}
+}
+
+// String is the first name, and of the last one what differs.
+func (r SegmentRun) String() string {
+	const counted = 16 // digits before those that count up
+	switch {
+	case r.Count == 1:
+		return r.First
+	case r.First[:counted] == r.Last[:counted]:
+		return r.First + "…" + r.Last[counted:]
+	}
+	return r.First + "…" + r.Last
 }
 
 // HeldRange is a run of segments that a place has.
 type HeldRange struct {
-	Path  string `json:"path"`
-	First string `json:"first"`
-	Last  string `json:"last"`
-	Count int    `json:"count"`
+	Path string `json:"path"`
+	SegmentRun
 }
 
 // Lineage draws the tree of all timelines that the places know.
@@ -112,7 +133,7 @@ func heldRanges(tli pg.TimelineID, places []HistoryPlace) []HeldRange {
 			for j+1 < len(held) && held[j+1] == held[j]+1 {
 				j++
 			}
-			list = append(list, HeldRange{place.Path, size.Name(tli, held[i]), size.Name(tli, held[j]), j - i + 1})
+			list = append(list, HeldRange{place.Path, newSegmentRun(size, tli, held[i], held[j])})
 			i = j + 1
 		}
 	}
@@ -121,8 +142,8 @@ func heldRanges(tli pg.TimelineID, places []HistoryPlace) []HeldRange {
 
 // missing lists the segments of a timeline that no place has, between where it
 // begins, or the first that is held, and the last that is held or from which a
-// child went on.
-func (t *LineageTree) missing(n *TreeNode, children []timeline.Branch, places []HistoryPlace) []string {
+// child went on. They are runs, for a stray file can have any number.
+func (t *LineageTree) missing(n *TreeNode, children []timeline.Branch, places []HistoryPlace) []SegmentRun {
 	if t.size == 0 {
 		return nil
 	}
@@ -141,6 +162,9 @@ func (t *LineageTree) missing(n *TreeNode, children []timeline.Branch, places []
 	}
 	gather(n.Timeline, -1)
 	numbers := slices.Sorted(maps.Keys(held))
+	if !n.Begin.Valid() && len(numbers) == 0 {
+		return nil
+	}
 	first, last := t.size.Number(n.Begin), uint64(0)
 	if len(numbers) > 0 {
 		last = numbers[len(numbers)-1]
@@ -155,13 +179,14 @@ func (t *LineageTree) missing(n *TreeNode, children []timeline.Branch, places []
 			gather(b.Timeline, int64(at)) // the child's segment begins with a copy
 		}
 	}
-	var names []string
-	for number := first; (n.Begin.Valid() || len(numbers) > 0) && number <= last; number++ {
-		if !held[number] {
-			names = append(names, t.size.Name(n.Timeline, number))
+	var runs []SegmentRun
+	for _, number := range append(slices.Sorted(maps.Keys(held)), last+1) {
+		if first < number {
+			runs = append(runs, newSegmentRun(t.size, n.Timeline, first, number-1))
 		}
+		first = max(first, number+1)
 	}
-	return names
+	return runs
 }
 
 // Worst is the gravest finding.
@@ -242,18 +267,15 @@ func (t *LineageTree) heldText(held []HeldRange) string {
 	}
 	var parts []string
 	for _, h := range held {
-		s := h.First
-		if h.Count > 1 {
-			s += "…" + h.Last[16:]
-		}
-		parts = append(parts, t.letters([]string{h.Path})+": "+s)
+		parts = append(parts, t.letters([]string{h.Path})+": "+h.String())
 	}
 	return shortList(parts)
 }
 
-func missingText(names []string) string {
-	if len(names) == 0 {
-		return ""
+func missingText(runs []SegmentRun) string {
+	var parts []string
+	for _, r := range runs {
+		parts = append(parts, r.String())
 	}
-	return shortList(names)
+	return shortList(parts)
 }
