@@ -1,9 +1,6 @@
 package indexer
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"hash"
 	"slices"
 
 	"forkpoint/blockmap"
@@ -26,7 +23,7 @@ type extract struct {
 
 // newExtract makes one. Lists that need not be kept lie in memory of the worker.
 func newExtract(seg *blockmap.Segment, w *worker, keep bool) *extract {
-	x := &extract{seg: seg, digest: digest{hash: sha256.New()}}
+	x := &extract{seg: seg, digest: digest{Digest: walinspect.NewDigest()}}
 	if keep {
 		seg.Xacts = make([]blockmap.Xact, 0, w.xactsBefore)
 		seg.XIDs = make([]blockmap.XIDActivity, 0, w.xidsBefore)
@@ -57,7 +54,7 @@ func (x *extract) add(rec *walinspect.Record) error {
 		s.LastTimeline = rec.Timeline
 	}
 	if rec.End > s.SegmentSize.Start(s.Name.Number+1) {
-		s.InnerDigest, x.crosses = x.digest.now(), true
+		s.InnerDigest, x.crosses = x.digest.Sum(), true
 	}
 	s.Last, s.End = rec.LSN, rec.End
 	s.Records++
@@ -199,10 +196,9 @@ func (x *extract) assign() {
 	}
 }
 
-// digest is SHA-256 over position and checksum of each record.
+// digest is that of the records so far, and of readings that end among them.
 type digest struct {
-	hash    hash.Hash
-	pending []byte
+	*walinspect.Digest
 	records int64
 	earlier []reading
 	longer  [][32]byte // earlier readings that this one goes on from
@@ -214,36 +210,19 @@ type reading struct {
 	digest  [32]byte
 }
 
-const digestPiece = 12 * 512
-
 func (d *digest) add(rec *walinspect.Record) {
-	d.pending = binary.LittleEndian.AppendUint64(d.pending, uint64(rec.LSN))
-	d.pending = binary.LittleEndian.AppendUint32(d.pending, rec.CRC)
+	d.Add(rec)
 	d.records++
-	if len(d.pending) >= digestPiece {
-		d.flush()
-	}
 	for _, r := range d.earlier {
-		if r.records == d.records && d.now() == r.digest {
+		if r.records == d.records && d.Sum() == r.digest {
 			d.longer = append(d.longer, r.digest)
 		}
 	}
 }
 
-func (d *digest) flush() {
-	d.hash.Write(d.pending) // does not fail
-	d.pending = d.pending[:0]
-}
-
-func (d *digest) now() (sum [32]byte) {
-	d.flush()
-	d.hash.Sum(sum[:0])
-	return sum
-}
-
 // sum returns the digest, and those of the readings that are superseded.
 func (d *digest) sum() ([32]byte, [][32]byte) {
-	sum := d.now()
+	sum := d.Sum()
 	longer := slices.DeleteFunc(d.longer, func(earlier [32]byte) bool { return earlier == sum })
 	if len(longer) == 0 {
 		longer = nil

@@ -3,13 +3,10 @@ package lineage
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"hash"
 	"io"
 
 	"forkpoint/walinspect"
-	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
 )
 
@@ -52,9 +49,7 @@ func sumOf(ctx context.Context, s segment.Source, name string) ([32]byte, error)
 	return SumOfParts(parts), nil
 }
 
-// RecordDigest is SHA-256 over position and checksum of each record that
-// begins in a segment, the digest by which the catalog tells the variants of a
-// segment apart.
+// RecordDigest is the digest of the records that begin in a segment.
 func RecordDigest(ctx context.Context, pages walinspect.PageReader, g walinspect.Geometry, n uint64) ([32]byte, error) {
 	span := g.SegmentSize.Span(n)
 	from, err := walinspect.FirstRecord(ctx, pages, g, span.From)
@@ -63,16 +58,9 @@ func RecordDigest(ctx context.Context, pages walinspect.PageReader, g walinspect
 	}
 	r := walinspect.NewReader(pages, g, from)
 	r.SetLimit(span.To)
-	h := sha256.New()
+	d := walinspect.NewDigest()
 	for r.Next(ctx) {
-		addRecord(h, r.Record().LSN, r.Record().CRC)
+		d.Add(r.Record())
 	}
-	return [32]byte(h.Sum(nil)), ctx.Err()
-}
-
-func addRecord(h hash.Hash, lsn pg.LSN, crc uint32) {
-	var b [12]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(lsn))
-	binary.LittleEndian.PutUint32(b[8:], crc)
-	h.Write(b[:])
+	return d.Sum(), ctx.Err()
 }
