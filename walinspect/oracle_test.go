@@ -15,7 +15,6 @@ import (
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
-	"forkpoint/walinspect/pgcontrol"
 	"forkpoint/walinspect/pgtest"
 	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
@@ -200,15 +199,6 @@ func TestFixturePath(t *testing.T) {
 		}
 		if !r.Stop().Reason.EndOfWAL() || len(seen) != 3 {
 			t.Errorf("version %d: %s after records on timelines %v", major, r.Stop(), seen)
-		}
-		tip := path[2].Begin
-		rec, err := walinspect.LastCheckpointBefore(t.Context(), pages, g, tip)
-		if err != nil || rec.LSN >= tip {
-			t.Errorf("version %d: last checkpoint before %s: %v", major, tip, err)
-			continue
-		}
-		if _, err := pgcontrol.DecodeCheckpoint(major, rec.Main); err != nil {
-			t.Errorf("version %d: %v", major, err)
 		}
 	}
 }

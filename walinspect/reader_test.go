@@ -176,59 +176,6 @@ func TestFirstRecord(t *testing.T) {
 	}
 }
 
-func TestLastCheckpointBefore(t *testing.T) {
-	b := waltest.New(waltest.Config{Major: 16})
-	checkpoint := func(info uint8) pg.LSN {
-		return b.Append(walinspect.Record{Rmgr: pg.RmgrXLOG, Info: info, Main: make([]byte, 88)})
-	}
-	b.Append(waltest.Noop(1))
-	online := checkpoint(0x10)
-	b.Append(waltest.Noop(5000))
-	b.FillTo(2*segLen + 40)
-	atBorder := b.Append(waltest.Noop(9))
-	b.Switch()
-	_, overwrite := lose(b)
-	shutdown := checkpoint(0x00)
-	b.Append(waltest.Noop(9))
-	s := b.Log()
-
-	for _, tt := range []struct {
-		name    string
-		at      pg.LSN
-		want    pg.LSN
-		nothing bool
-	}{
-		{name: "end of the log", at: b.End(), want: shutdown},
-		{name: "at the shutdown checkpoint itself", at: shutdown, want: online},
-		{name: "right behind it", at: shutdown + 128, want: shutdown},
-		{name: "at a segment border", at: 2 * segLen, want: online},
-		{name: "behind the header there", at: atBorder, want: online},
-		{name: "at a record that gave up another", at: overwrite, want: online},
-		{name: "between records", at: online + 8, want: online},
-		{name: "at the first checkpoint", at: online, nothing: true},
-		{name: "before the log", at: s.Start, nothing: true},
-	} {
-		rec, err := walinspect.LastCheckpointBefore(t.Context(), s, s.Geometry, tt.at)
-		switch {
-		case tt.nothing && err == nil:
-			t.Errorf("%s: found %s where there is none", tt.name, rec.LSN)
-		case !tt.nothing && (err != nil || rec.LSN != tt.want):
-			t.Errorf("%s: %v, %v; want %s", tt.name, rec, err, tt.want)
-		}
-	}
-
-	s.Flip(atBorder + 24)
-	if _, err := walinspect.LastCheckpointBefore(t.Context(), s, s.Geometry, overwrite); !errors.Is(err, walinspect.ErrCorrupt) {
-		t.Errorf("over a damaged record: %v; want ErrCorrupt", err)
-	}
-}
-
-// lose begins a record that the log gives up, at the next page border.
-func lose(b *waltest.Builder) (lost, overwrite pg.LSN) {
-	b.FillTo(page(b.End()) - 64)
-	return b.Abandon(waltest.Noop(3000))
-}
-
 // A record that claims to be large costs nothing until pages confirm it.
 func TestClaimedLengthTakesNoMemory(t *testing.T) {
 	s := tell(16)

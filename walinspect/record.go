@@ -16,8 +16,6 @@ const (
 	maxRecordLen               = 1<<30 - 1
 	opSwitch             uint8 = 0x40 // XLOG_SWITCH
 	opOverwrite          uint8 = 0xD0 // XLOG_OVERWRITE_CONTRECORD
-	opCheckpointShutdown uint8 = 0x00 // XLOG_CHECKPOINT_SHUTDOWN
-	opCheckpointOnline   uint8 = 0x10 // XLOG_CHECKPOINT_ONLINE
 )
 
 // Record is one decoded record. Blocks, Main and what they point to belong to
@@ -61,11 +59,6 @@ func (r *Record) ChecksConsistency() bool { return r.Info&infoCheckConsistency !
 
 // IsSwitch tells whether the rest of the segment is given up after the record.
 func (r *Record) IsSwitch() bool { return r.Rmgr == pg.RmgrXLOG && r.Op() == opSwitch }
-
-// IsCheckpoint tells whether the record is a checkpoint, online or at shutdown.
-func (r *Record) IsCheckpoint() bool {
-	return r.Rmgr == pg.RmgrXLOG && (r.Op() == opCheckpointShutdown || r.Op() == opCheckpointOnline)
-}
 
 // IsOverwrite tells whether the record stands where the continuation of
 // another was lost (XLOG_OVERWRITE_CONTRECORD).

@@ -110,9 +110,9 @@ type rmgrFlag map[pg.RmgrID]bool
 
 func (f *rmgrFlag) Set(s string) error {
 	for _, name := range strings.Split(s, ",") {
-		id, err := findRmgr(strings.TrimSpace(name))
+		id, err := pg.ParseRmgr(strings.TrimSpace(name))
 		if err != nil {
-			return err
+			return fmt.Errorf("want one of %s, or custom128 to custom255", strings.Join(rmgrNames(), ", "))
 		}
 		if *f == nil {
 			*f = rmgrFlag{}
@@ -120,16 +120,6 @@ func (f *rmgrFlag) Set(s string) error {
 		(*f)[id] = true
 	}
 	return nil
-}
-
-func findRmgr(name string) (pg.RmgrID, error) {
-	for i := range math.MaxUint8 + 1 {
-		id := pg.RmgrID(i)
-		if (id.Builtin() || id.Custom()) && strings.EqualFold(id.String(), name) {
-			return id, nil
-		}
-	}
-	return 0, fmt.Errorf("want one of %s, or custom128 to custom255", strings.Join(rmgrNames(), ", "))
 }
 
 func rmgrNames() []string {

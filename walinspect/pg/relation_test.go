@@ -3,6 +3,7 @@ package pg
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -102,11 +103,13 @@ func TestOrderAndText(t *testing.T) {
 
 func TestRmgrNames(t *testing.T) {
 	for _, r := range append(Rmgrs(), MinCustomRmgr, 255) {
-		if got, err := ParseRmgr(r.String()); err != nil || got != r {
-			t.Errorf("ParseRmgr(%q) = %d, %v; want %d", r, got, err, r)
+		for _, name := range []string{r.String(), strings.ToUpper(r.String())} {
+			if got, err := ParseRmgr(name); err != nil || got != r {
+				t.Errorf("ParseRmgr(%q) = %d, %v; want %d", name, got, err, r)
+			}
 		}
 	}
-	for _, name := range []string{"", "heap", "rmgr(22)", "custom127", "custom1"} {
+	for _, name := range []string{"", "Heep", "rmgr(22)", "custom127", "custom1"} {
 		if got, err := ParseRmgr(name); err == nil {
 			t.Errorf("ParseRmgr(%q) = %d", name, got)
 		}

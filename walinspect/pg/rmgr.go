@@ -1,6 +1,9 @@
 package pg
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // RmgrID is a resource manager: the part of the server that wrote a record
 // and knows how to replay it (RmgrId in src/include/access/rmgr.h).
@@ -64,11 +67,12 @@ func (r RmgrID) String() string {
 // MarshalText names the resource manager in JSON.
 func (r RmgrID) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// ParseRmgr is the reverse of [RmgrID.String].
+// ParseRmgr finds a resource manager by the name that it prints, without regard
+// to case.
 func ParseRmgr(s string) (RmgrID, error) {
 	for i := range 256 {
-		if RmgrID(i).String() == s && (RmgrID(i).Builtin() || RmgrID(i).Custom()) {
-			return RmgrID(i), nil
+		if r := RmgrID(i); (r.Builtin() || r.Custom()) && strings.EqualFold(r.String(), s) {
+			return r, nil
 		}
 	}
 	return 0, fmt.Errorf("unknown resource manager %q", s)
