@@ -63,7 +63,7 @@ func (x *extract) apply(rec *walinspect.Record, e *rmgr.Effect) {
 		x.blocks.CutDatabase(e.Spc, e.DB)
 		ev.Kind, ev.Spc, ev.DB = blockmap.DatabaseDropped, e.Spc, e.DB
 	case rmgr.TablespaceCreated:
-		ev.Kind, ev.Spc = blockmap.TablespaceCreated, e.Spc
+		ev.Kind, ev.Spc, ev.Path = blockmap.TablespaceCreated, e.Spc, e.Path
 	case rmgr.TablespaceDropped:
 		ev.Kind, ev.Spc = blockmap.TablespaceDropped, e.Spc
 	}

@@ -53,6 +53,7 @@ type Effect struct {
 	DB, Spc       pg.OID
 	SrcDB, SrcSpc pg.OID
 	FileCopy      bool
+	Path          string // of a tablespace that is made
 }
 
 // Effects appends to dst what the record does to files beyond the blocks that
@@ -198,6 +199,10 @@ func tblspcEffects(rec *walinspect.Record, dst []Effect) ([]Effect, error) {
 		return dst, badPayload(rec, "a tablespace in 4")
 	case rec.Op() == tblspcDrop:
 		e.Kind = TablespaceDropped
+	default:
+		if e.Path = p.cstring(); p.short {
+			return dst, badPayload(rec, "a tablespace and the path of its directory")
+		}
 	}
 	return append(dst, e), nil
 }

@@ -52,7 +52,8 @@ func TestEffects(t *testing.T) {
 		{"operation of 15 in 14", 14, pg.RmgrDbase, 0x21, body{}.u32(9).u32(1).u32(1663), nil, ErrUnknownEffect},
 		{"database dropped from more tablespaces than there are bytes", 15, pg.RmgrDbase, 0x21, body{}.u32(9).u32(1 << 30).u32(1663), nil, ErrPayload},
 		{"negative number of tablespaces", 15, pg.RmgrDbase, 0x21, body{}.u32(9).u32(1<<32 - 1).u32(1663), nil, ErrPayload},
-		{"tablespace made", 15, pg.RmgrTblspc, 0x00, body{}.u32(16500).text("/data"), []Effect{{Kind: TablespaceCreated, Spc: 16500}}, nil},
+		{"tablespace made", 15, pg.RmgrTblspc, 0x00, body{}.u32(16500).text("/data"), []Effect{{Kind: TablespaceCreated, Spc: 16500, Path: "/data"}}, nil},
+		{"tablespace whose path does not end", 15, pg.RmgrTblspc, 0x00, append(body{}.u32(16500), "/data"...), nil, ErrPayload},
 		{"tablespace dropped", 15, pg.RmgrTblspc, 0x10, body{}.u32(16500), []Effect{{Kind: TablespaceDropped, Spc: 16500}}, nil},
 		{"unknown tablespace operation", 15, pg.RmgrTblspc, 0x20, body{}.u32(16500), nil, ErrUnknownEffect},
 
