@@ -30,9 +30,19 @@ func (s *Set) Add(b pg.BlockNumber) {
 	}
 }
 
+// longRange is from how many blocks on the bitmap takes a range as one. It copies
+// the ranges that it has beside it for that, 64 k blocks' worth.
+const longRange = 64
+
 // AddRange puts the blocks from, from+1, … to-1 into the set.
 func (s *Set) AddRange(from, to pg.BlockNumber) {
-	if from < to {
+	switch {
+	case from >= to:
+	case to-from < longRange:
+		for b := from; b < to; b++ {
+			s.Add(b)
+		}
+	default:
 		s.bits.AddRange(uint64(from), uint64(to))
 	}
 }

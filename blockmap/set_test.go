@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -166,4 +167,23 @@ func FuzzDecodeSet(f *testing.F) {
 			t.Fatalf("%d blocks, Len is %d", n, s.Len())
 		}
 	})
+}
+
+// Many short ranges, as of a table that is updated at random, must not be copied
+// again with each.
+func TestAddRangeOfManyShortOnes(t *testing.T) {
+	const ranges = 20_000
+	var s Set
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range pg.BlockNumber(ranges) {
+		s.AddRange(i*3, i*3+2)
+	}
+	runtime.ReadMemStats(&after)
+	if s.Len() != 2*ranges || s.Contains(2) || !s.Contains(3) {
+		t.Errorf("%d blocks", s.Len())
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
+		t.Errorf("%d ranges took %d bytes", ranges, took)
+	}
 }
