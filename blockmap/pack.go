@@ -16,11 +16,11 @@ import (
 // take.
 type Packed struct {
 	Xacts, XIDs, Snapshots, Assignments []byte // nil for an empty list
-	Summary
+	Tally
 }
 
-// Summary is what the lists come to.
-type Summary struct {
+// Tally is what the lists come to.
+type Tally struct {
 	Commits, Aborts, Prepares int64
 	FirstEnd, LastEnd         time.Time // of transactions; zero if none ended
 	MinXID, MaxXID            pg.XID    // as numbers; 0 if there are none
@@ -36,7 +36,7 @@ type Packer struct {
 
 // Pack packs the lists of a segment.
 func (p *Packer) Pack(s *Segment) *Packed {
-	packed := &Packed{Summary: summarize(s)}
+	packed := &Packed{Tally: tally(s)}
 	p.plain = appendXacts(p.plain[:0], s.Xacts)
 	packed.Xacts = p.compress()
 	p.plain = appendXIDActivities(p.plain[:0], s.XIDs)
@@ -64,8 +64,8 @@ func (p *Packer) compress() []byte {
 	return bytes.Clone(p.out.Bytes())
 }
 
-func summarize(s *Segment) Summary {
-	var sum Summary
+func tally(s *Segment) Tally {
+	var sum Tally
 	for i := range s.Xacts {
 		x := &s.Xacts[i]
 		switch {
@@ -98,7 +98,7 @@ func summarize(s *Segment) Summary {
 // million records.
 const unpackLimit = 1 << 30
 
-// Unpack reverses what [Packer.Pack] did to the lists. The summary is not read.
+// Unpack reverses what [Packer.Pack] did to the lists. The tally is not read.
 func (p *Packed) Unpack(s *Segment) (err error) {
 	if s.Xacts, err = unpack(p.Xacts, DecodeXacts); err != nil {
 		return fmt.Errorf("list of transactions: %w", err)

@@ -22,12 +22,12 @@ func TestPackedListsUnpackToThemselves(t *testing.T) {
 		Snapshots:   []Snapshot{{LSN: 80, Next: 14, OldestRunning: 10, LatestCompleted: 9, XIDs: []pg.XID{10}}},
 		Assignments: []Assignment{{LSN: 400, Top: 10, Subs: []pg.XID{11}}},
 	}
-	want := Summary{Commits: 1, Aborts: 1, Prepares: 1, FirstEnd: at(40), LastEnd: at(50), MinXID: 10, MaxXID: 12}
+	want := Tally{Commits: 1, Aborts: 1, Prepares: 1, FirstEnd: at(40), LastEnd: at(50), MinXID: 10, MaxXID: 12}
 	var packer Packer
 	for _, s := range []*Segment{{}, busy, {}, busy} {
 		packed := packer.Pack(s)
-		if s == busy && packed.Summary != want || s != busy && packed.Summary != (Summary{}) {
-			t.Errorf("the lists come to %+v", packed.Summary)
+		if s == busy && packed.Tally != want || s != busy && packed.Tally != (Tally{}) {
+			t.Errorf("the lists come to %+v", packed.Tally)
 		}
 		got := &Segment{}
 		if err := packed.Unpack(got); err != nil {

@@ -72,7 +72,7 @@ func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, 
 	if lists == nil {
 		lists = c.packer.Pack(s)
 	}
-	sum := columnsOf(&lists.Summary)
+	sum := columnsOf(&lists.Tally)
 	err = tx.QueryRowContext(ctx, insertHead, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:], s.InnerDigest[:],
 		at[0], at[1], at[2], at[3], s.FirstTimeline, s.LastTimeline, s.Records, s.Bytes, s.Complete, s.Stop, at[4], s.StopDetail,
 		lists.Commits, lists.Aborts, lists.Prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
@@ -92,14 +92,14 @@ func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, 
 	return id, c.saveTouched(ctx, tx, cluster, id, s)
 }
 
-// summaryColumns are those of the table of segments that can be null.
-type summaryColumns struct {
+// tallyColumns are those of the table of segments that can be null.
+type tallyColumns struct {
 	firstTime, lastTime *int64
 	minXID, maxXID      *int64
 }
 
-func columnsOf(s *blockmap.Summary) summaryColumns {
-	var c summaryColumns
+func columnsOf(s *blockmap.Tally) tallyColumns {
+	var c tallyColumns
 	set := func(column **int64, v int64) { *column = &v }
 	if s.Commits+s.Aborts > 0 {
 		set(&c.firstTime, toTime(s.FirstEnd))

@@ -104,6 +104,24 @@ func (c *Catalog) Bounds(ctx context.Context, id uint64, size pg.SegmentSize, tl
 	return first, last, found, err
 }
 
+const findNext = `SELECT min(s.segno) FROM segments s JOIN clusters c ON c.id = s.cluster_id
+WHERE c.system_id = ? AND c.wal_segsz = ? AND s.tli = ? AND s.segno > ?`
+
+// Next tells the lowest number after the key's that is stored of its timeline;
+// false if there is none.
+func (c *Catalog) Next(ctx context.Context, key SegmentKey) (next uint64, found bool, err error) {
+	args := []any{systemID(key.SystemID), key.SegmentSize, key.Name.Timeline, int64(key.Name.Number)}
+	err = c.query(ctx, findNext, args, func(scan scanFunc) error {
+		var n *int64
+		if err := scan(&n); err != nil || n == nil {
+			return err
+		}
+		next, found = uint64(*n), true
+		return nil
+	})
+	return next, found, err
+}
+
 const listSegments = `SELECT ` + headColumns + `, s.tli, s.segno
 FROM segments s
 JOIN clusters c ON c.id = s.cluster_id

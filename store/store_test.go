@@ -100,6 +100,12 @@ func TestSegmentThatGrew(t *testing.T) {
 	if _, _, found, err := c.Bounds(ctx, testSystem, testSize, 1); found || err != nil {
 		t.Fatalf("bounds of a timeline without segments: %t, %v", found, err)
 	}
+	for n, want := range map[uint64]bool{0: true, 2: true, 3: false} {
+		key := SegmentKey{SystemID: testSystem, SegmentSize: testSize, Name: pg.SegmentName{Timeline: 2, Number: n}}
+		if next, found, err := c.Next(ctx, key); found != want || found && next != 3 || err != nil {
+			t.Fatalf("after %d comes %d, %t, %v", n, next, found, err)
+		}
+	}
 }
 
 func TestSavingAgainUpdatesTheEnd(t *testing.T) {
@@ -263,7 +269,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // What many segments add up to is what each of them holds, and the list of the
 // next ones that is read ahead is the same as asked for one by one.
-func TestLoadSums(t *testing.T) {
+func TestLoadTotals(t *testing.T) {
 	c := openMemory(t)
 	all := []*blockmap.Segment{everything()}
 	for n := range uint64(2*aheadSegments/100 + 3) {
@@ -287,7 +293,7 @@ func TestLoadSums(t *testing.T) {
 			wantActivity[rf] = sum
 		}
 	}
-	blocks, activity, err := c.LoadSums(t.Context(), heads)
+	blocks, activity, err := c.LoadTotals(t.Context(), heads)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +315,7 @@ func TestLoadSums(t *testing.T) {
 			t.Errorf("segment %d (-saved +loaded):\n%s", s.Name.Number, diff)
 		}
 	}
-	if _, _, err := c.LoadSums(t.Context(), []*blockmap.Segment{oltp(5000)}); !errors.Is(err, ErrNotStored) {
+	if _, _, err := c.LoadTotals(t.Context(), []*blockmap.Segment{oltp(5000)}); !errors.Is(err, ErrNotStored) {
 		t.Errorf("a segment that is not stored: %v", err)
 	}
 }

@@ -29,6 +29,7 @@ type branch struct {
 // tree describes a log: random references up to each fork, and on to the end.
 // Two trees of equal seeds have the same log up to where they differ.
 type tree struct {
+	start pg.LSN // a segment border; 0 for segment 1
 	forks []fork
 	end   pg.LSN
 	seed  uint64
@@ -49,7 +50,7 @@ func tagAt(n int) pg.BlockTag {
 }
 
 func grow(tr tree) branch {
-	b := waltest.New(waltest.Config{})
+	b := waltest.New(waltest.Config{Start: tr.start, Prev: tr.start - min(tr.start, 64)})
 	r := rand.New(rand.NewPCG(tr.seed, 7))
 	br := branch{Log: b.Log()}
 	tli, begin := pg.TimelineID(1), pg.InvalidLSN

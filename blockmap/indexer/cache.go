@@ -22,6 +22,9 @@ type Cache interface {
 	// Bounds tells the lowest and the highest number of the segments that are
 	// known on a timeline, false where there are none.
 	Bounds(ctx context.Context, systemID uint64, size pg.SegmentSize, tli pg.TimelineID) (first, last uint64, found bool, err error)
+	// Next tells the lowest number after the key's that is known on its
+	// timeline, false where there is none.
+	Next(ctx context.Context, key blockmap.SegmentKey) (uint64, bool, error)
 }
 
 // noCache remembers nothing.
@@ -38,3 +41,4 @@ func (noCache) Save(context.Context, ...*blockmap.Segment) error { return nil }
 func (noCache) Bounds(context.Context, uint64, pg.SegmentSize, pg.TimelineID) (uint64, uint64, bool, error) {
 	return 0, 0, false, nil
 }
+func (noCache) Next(context.Context, blockmap.SegmentKey) (uint64, bool, error) { return 0, false, nil }

@@ -26,7 +26,8 @@ type joint struct {
 	// beyond is the end of the last segment that is there but could not be
 	// joined, or not to its end: the log does not end before it.
 	beyond  pg.LSN
-	reasons []string // why nothing is known from at on
+	reasons []string // why nothing is known from at on, the first few
+	more    uint64   // segments that have further reasons
 	stop    walinspect.StopReason
 	detail  string
 }
@@ -50,7 +51,7 @@ func (s *scan) settle(ctx context.Context, next *position) error {
 	}
 	s.pending = nil
 	if next == nil {
-		if err := s.sumUp(ctx); err != nil {
+		if err := s.addTotals(ctx); err != nil {
 			return err
 		}
 		return s.nameEnd(ctx)
@@ -109,7 +110,7 @@ func (s *scan) join(ctx context.Context, p *position) error {
 	if put, err := s.postpone(ctx, c); put || err != nil {
 		return err
 	}
-	if err := s.sumUp(ctx); err != nil {
+	if err := s.addTotals(ctx); err != nil {
 		return err
 	}
 	if err := s.load(ctx, c); err != nil {
@@ -128,8 +129,15 @@ func (s *scan) miss(p *position) {
 	if p.there {
 		j.beyond = s.size.Start(p.n + 1)
 	}
-	j.reasons = append(j.reasons, p.reason)
+	if len(j.reasons) < shownReasons {
+		j.reasons = append(j.reasons, p.reason)
+		return
+	}
+	j.more += 1 + p.others
 }
+
+// shownReasons is how many segments a message tells about one by one.
+const shownReasons = 3
 
 // cover accounts for the part of the log that the choice tells about.
 func (s *scan) cover(c *choice) error {
@@ -183,15 +191,15 @@ func (s *scan) gap(from, to pg.LSN) error {
 
 // reason puts into words why nothing is known from the joint on.
 func (s *scan) reason() string {
-	const shown = 3
-	reasons := s.joint.reasons
-	switch n := len(reasons); {
-	case n == 0:
+	j := &s.joint
+	if len(j.reasons) == 0 {
 		return fmt.Sprintf("no segment is in %s", s.pool)
-	case n > shown:
-		return strings.Join(reasons[:shown], "; ") + fmt.Sprintf("; and %d more segments", n-shown)
 	}
-	return strings.Join(reasons, "; ")
+	text := strings.Join(j.reasons, "; ")
+	if j.more > 0 {
+		text += fmt.Sprintf("; and %d more segments", j.more)
+	}
+	return text
 }
 
 // gather takes in the contents of a choice.

@@ -15,6 +15,7 @@ import (
 type position struct {
 	n       uint64
 	name    pg.SegmentName
+	others  uint64                // segments before it that it stands for too, see [scan.passOver]
 	job     *job                  // to be read
 	choices []*choice             // what the segment may be
 	stored  bool                  // the choices come from the cache, and but for file have none
@@ -72,12 +73,8 @@ type choice struct {
 // locate finds what there is of segment n: a file to be read, or one that the
 // cache knows, or variants that are stored.
 func (s *scan) locate(ctx context.Context, n uint64) (*position, error) {
-	timelines := s.path.SegmentTimelines(s.size, n)
-	p := &position{n: n}
-	if len(timelines) > 0 {
-		p.name = pg.SegmentName{Timeline: timelines[0], Number: n}
-	}
-	for _, tli := range timelines {
+	p := &position{n: n, name: s.nameOf(n)}
+	for _, tli := range s.path.SegmentTimelines(s.size, n) {
 		name := pg.SegmentName{Timeline: tli, Number: n}
 		found, identity, err := s.find(ctx, name)
 		if err != nil {

@@ -23,7 +23,7 @@ type request struct {
 
 	summaries bool // where nothing else tells, WAL summaries will do
 
-	visit func(*blockmap.Segment) error // see Summary
+	visit func(*blockmap.Segment) error // see Visit
 }
 
 // scan is one walk over the segments of a span, in order. The goroutine that
@@ -44,8 +44,8 @@ type scan struct {
 	result *Result
 	merge  *merge // nil if contents are not asked for
 	joint  joint
-	joined *choice // the last that was joined
-	summer Summer  // the cache, where it is one
+	joined *choice     // the last that was joined
+	totals TotalLoader // the cache, where it is one
 	batch  []*choice
 	done   int
 	save   []*blockmap.Segment
@@ -62,7 +62,7 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 	defer s.pool.close()
 	if req.contents {
 		s.merge = newMerge(s.result, req.visit)
-		s.summer, _ = ix.cache.(Summer)
+		s.totals, _ = ix.cache.(TotalLoader)
 	}
 	if err := s.g.Check(); err != nil {
 		return nil, err
@@ -120,8 +120,8 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 	if s.span.To != pg.MaxLSN {
 		end = s.size.Number(s.span.To - 1)
 	}
-	ahead := 2 * s.ix.opts.Workers
-	var queue []*position
+	q := queue{scan: s, ahead: 2 * s.ix.opts.Workers}
+	missing := 0 // in a row
 	for n := first; n <= end; n++ {
 		p, err := s.locate(ctx, n)
 		if err != nil {
@@ -130,22 +130,57 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 		if p.job != nil {
 			jobs <- p.job // workers always come back for more
 		}
-		if queue = append(queue, p); len(queue) > ahead {
-			if err := s.take(ctx, queue[0], queue[1:]); err != nil {
-				return err
-			}
-			queue = queue[1:]
+		if err := q.add(ctx, p); err != nil {
+			return err
 		}
-		if n >= s.last && p.job == nil && len(p.choices) == 0 {
+		if p.job != nil || len(p.choices) > 0 {
+			missing = 0
+			continue
+		}
+		if n >= s.last {
 			break // nothing is there, and nothing is known to follow
 		}
+		if missing++; missing < longRow {
+			continue
+		}
+		missing = 0
+		next, err := s.next(ctx, n, end)
+		if err != nil {
+			return err
+		}
+		if next > n+1 {
+			if err := q.add(ctx, s.passOver(n+1, next)); err != nil {
+				return err
+			}
+			n = next - 1
+		}
 	}
-	for i, p := range queue {
-		if err := s.take(ctx, p, queue[i+1:]); err != nil {
+	return q.finish(ctx)
+}
+
+// queue holds the positions that come next. The last in it are being read.
+type queue struct {
+	scan  *scan
+	ahead int
+	list  []*position
+}
+
+func (q *queue) add(ctx context.Context, p *position) error {
+	if q.list = append(q.list, p); len(q.list) <= q.ahead {
+		return nil
+	}
+	err := q.scan.take(ctx, q.list[0], q.list[1:])
+	q.list = q.list[1:]
+	return err
+}
+
+func (q *queue) finish(ctx context.Context) error {
+	for i, p := range q.list {
+		if err := q.scan.take(ctx, p, q.list[i+1:]); err != nil {
 			return err
 		}
 	}
-	return s.settle(ctx, nil)
+	return q.scan.settle(ctx, nil)
 }
 
 // take waits for a position, keeps what was read, and joins it to the log. later
@@ -169,7 +204,7 @@ func (s *scan) take(ctx context.Context, p *position, later []*position) error {
 			return err
 		}
 	}
-	s.done++
+	s.done += 1 + int(p.others)
 	if report := s.ix.opts.Progress; report != nil {
 		total := 0
 		if s.span.To != pg.MaxLSN && s.span.From.Valid() {

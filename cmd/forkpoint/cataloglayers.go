@@ -104,8 +104,20 @@ func (l *catalogLayers) Bounds(ctx context.Context, id uint64, size pg.SegmentSi
 	return min(first, low), max(last, high), true, nil
 }
 
-// LoadSums adds up one by one, for each segment may be in either.
-func (l *catalogLayers) LoadSums(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+func (l *catalogLayers) Next(ctx context.Context, key blockmap.SegmentKey) (next uint64, found bool, err error) {
+	next, found, err = l.Catalog.Next(ctx, key)
+	if err != nil || l.file == nil {
+		return next, found, err
+	}
+	low, below, err := l.file.Next(ctx, key)
+	if below && (!found || low < next) {
+		next, found = low, true
+	}
+	return next, found, err
+}
+
+// LoadTotals adds up one by one, for each segment may be in either.
+func (l *catalogLayers) LoadTotals(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
 	blocks, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
 	for _, s := range segments {
 		if err := l.Load(ctx, s); err != nil {

@@ -151,7 +151,7 @@ func (g *gatherer) gather(ctx context.Context) error {
 // summary reads a part of a log that may be long.
 func summary(ctx context.Context, index *indexer.Indexer, path timeline.Path, span pg.Span) (*reports.Log, error) {
 	ledger := &reports.Ledger{}
-	r, err := index.Summary(ctx, path, span, ledger.Add)
+	r, err := index.Visit(ctx, path, span, ledger.Add)
 	if err != nil {
 		return nil, err
 	}

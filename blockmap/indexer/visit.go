@@ -8,41 +8,41 @@ import (
 	"forkpoint/walinspect/timeline"
 )
 
-// Summer is what a [Cache] may be besides: one that loads many segments at a
+// TotalLoader is what a [Cache] may be besides: one that loads many segments at a
 // time, and adds up what they touched. Which blocks replay restores is left
 // out. The lists of each segment are filled in.
-type Summer interface {
-	LoadSums(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error)
+type TotalLoader interface {
+	LoadTotals(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error)
 }
 
-// Summary is [Indexer.Touched] for a log that may be long. What it says of
+// Visit is [Indexer.Touched] for a log that may be long. What it says of
 // transactions (Xacts, Assignments, Snapshots, XIDs) is not gathered but handed
 // to visit, segment by segment in the order of the log; the segment is valid
 // during the call. Of a segment that is known as a whole only, XIDs count
 // records around the span too. The result has neither these lists nor Rmgrs,
 // and no block of it counts as restored. Nor has it Restored.
-func (ix *Indexer) Summary(ctx context.Context, path timeline.Path, span pg.Span, visit func(*blockmap.Segment) error) (*Result, error) {
+func (ix *Indexer) Visit(ctx context.Context, path timeline.Path, span pg.Span, visit func(*blockmap.Segment) error) (*Result, error) {
 	return ix.scan(ctx, request{path: path, span: span, contents: true, visit: visit})
 }
 
-// summerBatch is how many segments are loaded at a time.
-const summerBatch = 256
+// totalBatch is how many segments are loaded at a time.
+const totalBatch = 256
 
 // postpone puts off a stored segment that is wanted as a whole, to be loaded
 // together with others; false where it cannot be.
 func (s *scan) postpone(ctx context.Context, c *choice) (bool, error) {
-	if s.visit == nil || s.summer == nil || c.contents != nil || !c.inside() {
+	if s.visit == nil || s.totals == nil || c.contents != nil || !c.inside() {
 		return false, nil
 	}
 	s.batch = append(s.batch, c)
-	if len(s.batch) < summerBatch {
+	if len(s.batch) < totalBatch {
 		return true, nil
 	}
-	return true, s.sumUp(ctx)
+	return true, s.addTotals(ctx)
 }
 
-// sumUp takes in the segments that were put off.
-func (s *scan) sumUp(ctx context.Context) error {
+// addTotals takes in the segments that were put off.
+func (s *scan) addTotals(ctx context.Context) error {
 	if len(s.batch) == 0 {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (s *scan) sumUp(ctx context.Context) error {
 	for i, c := range s.batch {
 		heads[i] = c.head
 	}
-	blocks, activity, err := s.summer.LoadSums(ctx, heads)
+	blocks, activity, err := s.totals.LoadTotals(ctx, heads)
 	if err != nil {
 		return err
 	}

@@ -11,18 +11,18 @@ import (
 	"forkpoint/walinspect/pg"
 )
 
-// LoadSums does for many segments what [Catalog.Load] does for one, but adds up
+// LoadTotals does for many segments what [Catalog.Load] does for one, but adds up
 // what they touched: a report on thousands of segments asks for nothing else.
 // Which blocks replay restores is left out, and so are the counts by resource
 // manager. The lists of each segment are filled in. Some hundred segments at a
 // time are best.
-func (c *Catalog) LoadSums(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
-	sums, err := c.sum(ctx, segments)
+func (c *Catalog) LoadTotals(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+	total, err := c.sum(ctx, segments)
 	if err != nil {
 		return nil, nil, err
 	}
 	m, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
-	for id, sum := range sums.relations {
+	for id, sum := range total.relations {
 		rf, known := c.forks[id]
 		if !known {
 			return nil, nil, fmt.Errorf("catalog %s: relation %d of a segment is not in its table", c.path, id)
@@ -37,21 +37,21 @@ func (c *Catalog) LoadSums(ctx context.Context, segments []*blockmap.Segment) (*
 	return m, activity, nil
 }
 
-// sums is what a batch of segments adds up to.
-type sums struct {
+// totals is what a batch of segments adds up to.
+type totals struct {
 	byID      map[int64]*blockmap.Segment
-	relations map[int64]*relationSum
+	relations map[int64]*relationTotal
 }
 
-type relationSum struct {
+type relationTotal struct {
 	entry    blockmap.Entry
 	activity blockmap.Activity
 }
 
-func (s *sums) relation(id int64) *relationSum {
+func (s *totals) relation(id int64) *relationTotal {
 	sum := s.relations[id]
 	if sum == nil {
-		sum = &relationSum{entry: blockmap.NewEntry()}
+		sum = &relationTotal{entry: blockmap.NewEntry()}
 		s.relations[id] = sum
 	}
 	return sum
@@ -74,8 +74,8 @@ FROM transactions WHERE segment_id IN (SELECT value FROM json_each(?))`
 	batchEvents      = `SELECT DISTINCT segment_id FROM events WHERE segment_id IN (SELECT value FROM json_each(?))`
 )
 
-func (c *Catalog) sum(ctx context.Context, segments []*blockmap.Segment) (*sums, error) {
-	s := &sums{byID: map[int64]*blockmap.Segment{}, relations: map[int64]*relationSum{}}
+func (c *Catalog) sum(ctx context.Context, segments []*blockmap.Segment) (*totals, error) {
+	s := &totals{byID: map[int64]*blockmap.Segment{}, relations: map[int64]*relationTotal{}}
 	list, err := c.idsOf(ctx, segments, s.byID)
 	if err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (c *Catalog) sum(ctx context.Context, segments []*blockmap.Segment) (*sums,
 }
 
 // join puts the sets of blocks of each relation together.
-func (s *sums) join(encoded map[int64][][]byte) (err error) {
+func (s *totals) join(encoded map[int64][][]byte) (err error) {
 	for id, sets := range encoded {
 		if s.relation(id).entry.Touched, err = blockmap.UnionEncoded(sets); err != nil {
 			return fmt.Errorf("blocks of relation %d: %w", id, err)
@@ -189,7 +189,7 @@ func (c *Catalog) loadForks(ctx context.Context) error {
 }
 
 // loadLists fills in what few segments have one by one, and their transactions.
-func (c *Catalog) loadLists(ctx context.Context, list string, s *sums) error {
+func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
 	for query, load := range map[string]func(context.Context, int64, *blockmap.Segment) error{
 		batchCheckpoints: c.loadCheckpoints, batchEvents: c.loadEvents,
 	} {

@@ -11,9 +11,9 @@ import (
 	"forkpoint/walinspect/timeline"
 )
 
-// A summary says what Touched does, whether segments are read, come from the
+// Visit tells what Touched does, whether segments are read, come from the
 // cache with their files or without.
-func TestSummaryEqualsTouched(t *testing.T) {
+func TestVisitEqualsTouched(t *testing.T) {
 	incidents(t, func(t *testing.T, in incident) {
 		path := in.path(t, 1)
 		cache := memory(t)
@@ -26,15 +26,15 @@ func TestSummaryEqualsTouched(t *testing.T) {
 		}{"read": {in.source(), nil}, "cached": {in.source(), cache}, "files gone": {nil, cache}} {
 			t.Run(name, func(t *testing.T) {
 				ix := New(at.source, in.g, at.cache, Options{Workers: 2})
-				whole := compareSummary(t, ix, path, pg.Span{To: pg.MaxLSN})
-				compareSummary(t, ix, path, pg.Span{From: whole.Span.From + 3_000_000, To: whole.End - 2_000_000})
-				compareSummary(t, ix, path, pg.Span{From: in.g.SegmentSize.Start(3), To: pg.MaxLSN})
+				whole := compareVisit(t, ix, path, pg.Span{To: pg.MaxLSN})
+				compareVisit(t, ix, path, pg.Span{From: whole.Span.From + 3_000_000, To: whole.End - 2_000_000})
+				compareVisit(t, ix, path, pg.Span{From: in.g.SegmentSize.Start(3), To: pg.MaxLSN})
 			})
 		}
 	})
 }
 
-func compareSummary(t *testing.T, ix *Indexer, path timeline.Path, span pg.Span) *Result {
+func compareVisit(t *testing.T, ix *Indexer, path timeline.Path, span pg.Span) *Result {
 	t.Helper()
 	want, err := ix.Touched(t.Context(), path, span)
 	if err != nil {
@@ -42,7 +42,7 @@ func compareSummary(t *testing.T, ix *Indexer, path timeline.Path, span pg.Span)
 	}
 	var lists Result
 	work := map[pg.XID]int64{}
-	got, err := ix.Summary(t.Context(), path, span, func(s *blockmap.Segment) error {
+	got, err := ix.Visit(t.Context(), path, span, func(s *blockmap.Segment) error {
 		lists.Xacts = append(lists.Xacts, s.Xacts...)
 		lists.Snapshots = append(lists.Snapshots, s.Snapshots...)
 		lists.Assignments = append(lists.Assignments, s.Assignments...)
@@ -69,7 +69,7 @@ func compareSummary(t *testing.T, ix *Indexer, path timeline.Path, span pg.Span)
 	merged.Xacts, merged.Snapshots, merged.Assignments = lists.Xacts, lists.Snapshots, lists.Assignments
 	merged.XIDs, merged.Rmgrs, merged.Blocks, merged.Restored = want.XIDs, want.Rmgrs, want.Blocks, want.Restored
 	if diff := cmp.Diff(*want, merged, cmp.Comparer(func(a, b *blockmap.Map) bool { return a == b })); diff != "" {
-		t.Errorf("span %s (-touched +summary):\n%s", span, diff)
+		t.Errorf("span %s (-touched +visit):\n%s", span, diff)
 	}
 	return want
 }
