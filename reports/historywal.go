@@ -62,12 +62,8 @@ func (c *HistoryCheck) checkLog(place HistoryPlace, files []parsedHistory, tree 
 		if len(place.Files) > 0 && !place.holds(f.path) {
 			continue // its own place is held against its own log
 		}
-		for i, row := range f.Entries {
-			child := f.Timeline
-			if i+1 < len(f.Entries) {
-				child = f.Entries[i+1].Timeline
-			}
-			if c.checkSwitch(place, f, row, child) {
+		for i, b := range f.Branches() {
+			if row := f.Entries[i]; c.checkSwitch(place, f, row, b.Timeline) {
 				c.checkBorder(place, f, row)
 			}
 		}

@@ -95,13 +95,9 @@ func (e *Evidence) beginning(child pg.TimelineID, r *Rebuilt) (row timeline.Entr
 // toldBy is what a file says of the beginning of a timeline: of its own, or of
 // an ancestor's.
 func toldBy(h *timeline.History, child pg.TimelineID) (timeline.Entry, bool) {
-	for i, e := range h.Entries {
-		next := h.Timeline
-		if i+1 < len(h.Entries) {
-			next = h.Entries[i+1].Timeline
-		}
-		if next == child {
-			return e, true
+	for i, b := range h.Branches() {
+		if b.Timeline == child {
+			return h.Entries[i], true
 		}
 	}
 	return timeline.Entry{}, false

@@ -9,6 +9,7 @@ type Pair struct {
 	Primary *Server // takes writes, or did last
 	Standby *Server // streams from Primary
 	Old     *Server // the primary before the fail-over, to be rewound; else nil
+	cut     bool
 }
 
 // NewPair starts a primary and a standby that has caught up with it.
@@ -22,6 +23,7 @@ func (s *Server) Pair() *Pair {
 	s.t.Helper()
 	p := &Pair{t: s.t, Primary: s, Standby: s.NewStandby()}
 	p.Standby.Start()
+	p.Primary.WaitStreaming(p.Standby)
 	p.Primary.WaitCaughtUp(p.Standby)
 	return p
 }
@@ -32,6 +34,7 @@ func (p *Pair) Cut() {
 	p.t.Helper()
 	p.Primary.WaitCaughtUp(p.Standby)
 	p.Standby.Exec("ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()")
+	p.cut = true
 	p.Primary.Await("standby to go away", func() (bool, error) {
 		rows, err := p.Primary.TryQueryIn("postgres", "SELECT count(*) FROM pg_stat_replication")
 		return err == nil && rows[0][0] == "0", err
@@ -43,6 +46,9 @@ func (p *Pair) Cut() {
 func (p *Pair) FailOver(how StopMode) {
 	p.t.Helper()
 	p.Primary.Stop(how)
+	if how == Fast && !p.cut {
+		p.Standby.WaitReplay(p.Primary.checkpoint() + 1) // of the stop itself
+	}
 	p.promote()
 }
 
@@ -56,7 +62,7 @@ func (p *Pair) Split() {
 func (p *Pair) promote() {
 	p.t.Helper()
 	p.Standby.Promote()
-	p.Old, p.Primary, p.Standby = p.Primary, p.Standby, nil
+	p.Old, p.Primary, p.Standby, p.cut = p.Primary, p.Standby, nil, false
 }
 
 // Diverge is the whole incident: the standby is promoted, write runs on the old
@@ -79,6 +85,7 @@ func (p *Pair) Rejoin(configure bool) {
 		p.Old.Follow(p.Primary)
 	}
 	p.Old.Start()
+	p.Primary.WaitStreaming(p.Old)
 	p.Primary.WaitCaughtUp(p.Old)
 	p.Standby, p.Old = p.Old, nil
 }

@@ -94,6 +94,41 @@ func TestStandby(t *testing.T) {
 	})
 }
 
+// To have replayed as much as the primary has written is not to stream: a
+// standby may have it from its backup, and one past a fork has log of its own.
+func TestStreams(t *testing.T) {
+	pgtest.EachMajor(t, func(t *testing.T, major int) {
+		t.Parallel()
+		a := pgtest.Run(t, pgtest.Major(major), pgtest.SegSize(1))
+		b := a.NewStandby()
+		settings := b.ReadFile("postgresql.auto.conf")
+		streams := func(primary, standby *pgtest.Server) bool {
+			primary.WaitCaughtUp(standby)
+			is, err := primary.Streams(standby)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return is
+		}
+		b.WriteFile("postgresql.auto.conf", settings+"primary_conninfo = ''\n")
+		b.Start()
+		if streams(a, b) {
+			t.Error("a standby without a connection streams")
+		}
+		b.WriteFile("postgresql.auto.conf", settings)
+		b.Reload()
+		a.WaitStreaming(b)
+		b.Promote()
+		a.Exec("CREATE TABLE more AS SELECT generate_series(1, 20000) n")
+		a.Stop(pgtest.Fast)
+		a.Follow(b)
+		a.Start()
+		if streams(b, a) {
+			t.Error("a standby past the fork streams")
+		}
+	})
+}
+
 func TestFailOver(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, major int) {
 		t.Parallel()

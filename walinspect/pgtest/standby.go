@@ -2,11 +2,13 @@ package pgtest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"forkpoint/walinspect/pg"
@@ -193,6 +195,38 @@ func (s *Server) WaitReplay(lsn pg.LSN) {
 		rows, err := s.TryQueryIn("postgres", "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", lsn.String())
 		return err == nil && rows[0][0] == "t", err
 	})
+}
+
+// Streams tells whether the standby receives what the primary s writes, on the
+// timeline of s. That it has replayed as much as s has written does not say so:
+// a base backup brings its WAL along, and a standby that is past a fork stays
+// on its old timeline with log of its own. A primary that stops sends the rest
+// only to those that stream.
+func (s *Server) Streams(standby *Server) (bool, error) {
+	rows, err := s.TryQueryIn("postgres", "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")
+	if err != nil {
+		return false, err
+	}
+	tli, err := strconv.ParseUint(rows[0][0], 16, 32)
+	if err != nil {
+		return false, err
+	}
+	rows, err = standby.TryQueryIn("postgres", "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming' AND received_tli = $1", tli)
+	return len(rows) == 1, err
+}
+
+// WaitStreaming waits until the standby streams from the primary s.
+func (s *Server) WaitStreaming(standby *Server) {
+	s.t.Helper()
+	standby.Await("streaming", func() (bool, error) { return s.Streams(standby) })
+}
+
+// checkpoint is the latest checkpoint of a stopped server (ControlFileData in
+// src/include/catalog/pg_control.h: checkPoint is the fifth member, at byte 32,
+// in all versions).
+func (s *Server) checkpoint() pg.LSN {
+	s.t.Helper()
+	return pg.LSN(binary.LittleEndian.Uint64([]byte(s.ReadFile("global/pg_control"))[32:]))
 }
 
 // WaitCaughtUp waits until the standby has replayed all that s has committed.

@@ -16,6 +16,20 @@ type Branch struct {
 	Reason   string        `json:"reason,omitempty"`
 }
 
+// Branches are the beginnings of timelines that the history tells of, one for
+// each row: of the timeline that the next row is about, and at last of its own.
+func (h *History) Branches() []Branch {
+	list := make([]Branch, len(h.Entries))
+	for i, e := range h.Entries {
+		child := h.Timeline
+		if i+1 < len(h.Entries) {
+			child = h.Entries[i+1].Timeline
+		}
+		list[i] = Branch{child, e.Timeline, e.End, e.Reason}
+	}
+	return list
+}
+
 // Story is a [Branch] and the history files that tell it.
 type Story struct {
 	Branch
@@ -46,13 +60,9 @@ func NewTree(histories ...*History) *Tree {
 			t.files[h.Timeline] = h
 		}
 		t.known[h.Timeline] = true
-		for i, e := range h.Entries {
-			t.known[e.Timeline] = true
-			child := h.Timeline
-			if i+1 < len(h.Entries) {
-				child = h.Entries[i+1].Timeline
-			}
-			t.tell(h.Timeline, Branch{child, e.Timeline, e.End, e.Reason})
+		for _, b := range h.Branches() {
+			t.known[b.Parent] = true
+			t.tell(h.Timeline, b)
 		}
 	}
 	return t
