@@ -50,7 +50,7 @@ func (r *run) compareSame(ctx context.Context) error {
 		return r.partedEarlier(c)
 	case r.resumed != nil:
 		return nil // checkSameFork refuses
-	case c.Vouched.Valid() && r.geometry().RecordStart(c.Alike) >= r.geometry().RecordStart(s.targetEnd):
+	case r.partOfSource(c):
 		return r.stopNoop(fmt.Sprintf("source and target are on the same timeline %d, and all records of the target from %s to its end at %s are the source's", s.target.timeline, c.From, s.targetEnd))
 	case c.Vouched.Valid() && c.Unsure == "" && c.A.Record && !c.B.Record && c.B.Stop.EndOfWAL():
 		return r.ahead(c.Alike)
@@ -58,25 +58,47 @@ func (r *run) compareSame(ctx context.Context) error {
 	return r.notCompared(r.uncompared(ctx, c))
 }
 
-// compareLogs compares the target's own log with the source's, and looks for
-// the proof that what is the same is of one origin.
+// compareLogs compares the target's own log with the source's. What the source
+// has recycled is looked for in the archives, which can show that the target's
+// log is a part of the source's, and no more: where logs parted is told by the
+// files of the two alone.
 func (r *run) compareLogs(ctx context.Context) (*lineage.Comparison, error) {
-	s := &r.sit
 	logs := lineage.Logs{
 		A: r.ownWAL(), B: NewSourceWAL(r.cfg.Source, r.geometry().SegmentSize), Known: r.cfg.Known,
-		Path: s.target.path, Geometry: r.geometry(),
+		Path: r.sit.target.path, Geometry: r.geometry(),
 	}
-	tip := s.target.path[len(s.target.path)-1]
+	c, err := r.compareWith(ctx, logs)
+	if err != nil || c.Vouched.Valid() || r.cfg.Archives == nil || r.resumed != nil {
+		return c, err
+	}
+	archived, err := r.compareArchived(ctx, logs)
+	if err != nil || archived != nil {
+		return archived, err
+	}
+	return c, nil
+}
+
+// compareWith compares two logs, and looks for the proof that what is the same
+// is of one origin.
+func (r *run) compareWith(ctx context.Context, logs lineage.Logs) (*lineage.Comparison, error) {
+	tip := logs.Path[len(logs.Path)-1]
 	c, err := lineage.FirstDifference(ctx, logs, pg.Span{From: tip.Begin, To: pg.MaxLSN})
 	if err != nil || c.Earlier {
 		return c, err
 	}
-	end := min(c.Alike, s.targetEnd)
+	end := min(c.Alike, r.sit.targetEnd)
 	if c.Differs {
 		end = c.Fork
 	}
 	c.Vouched, err = lineage.Vouch(ctx, logs, end)
 	return c, err
+}
+
+// partOfSource tells whether a comparison shows all of the target's log to be
+// the source's.
+func (r *run) partOfSource(c *lineage.Comparison) bool {
+	g := r.geometry()
+	return !c.Differs && c.Vouched.Valid() && g.RecordStart(c.Alike) >= g.RecordStart(r.sit.targetEnd)
 }
 
 // partAt makes a difference of the logs the fork. A standby may have received
@@ -106,6 +128,9 @@ func (r *run) partedEarlier(c *lineage.Comparison) error {
 	default:
 		found += ": it is the first record that both hold"
 	}
+	if r.sit.unjoined != "" {
+		found += "; " + r.sit.unjoined
+	}
 	return &PreflightError{Check: CheckSameBranch, Side: Target, LSN: c.At, Found: found,
 		Want: fmt.Sprintf("the segments before %s in pg_wal of both, back to where the logs are the same", size.Name(tli, size.Number(c.At))),
 		Next: "restore each side's own segments into its pg_wal, from an archive that only that side wrote, and run again; otherwise this node needs a new base backup"}
@@ -132,7 +157,7 @@ func (r *run) uncompared(ctx context.Context, c *lineage.Comparison) error {
 	}
 	e := &PreflightError{Check: CheckSameBranch, Side: Target, LSN: from,
 		Want: "the WAL of both sides up to where the target ends, to tell whether they are the same",
-		Next: "restore the missing segments into that side's pg_wal; or, where the target is known to be a standby of this source, start it without a rewind"}
+		Next: "name an archive that has the missing segments, restore them into that side's pg_wal, or, where the target is known to be a standby of this source, start it without a rewind"}
 	var lacks []string
 	for n := size.Number(from); n <= size.Number(s.targetEnd-1); n++ {
 		for _, side := range []struct {
@@ -155,6 +180,9 @@ func (r *run) uncompared(ctx context.Context, c *lineage.Comparison) error {
 	default:
 		e.Found = fmt.Sprintf("it is on the same timeline %d as the source, and WAL %s cannot be compared: the target's ends at %s (%s), the source's at %s (%s)",
 			s.target.timeline, upTo, c.A.LSN, c.A.Stop, c.B.LSN, c.B.Stop)
+	}
+	if s.unjoined != "" {
+		e.Found += "; " + s.unjoined
 	}
 	return e
 }

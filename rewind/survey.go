@@ -30,6 +30,7 @@ type situation struct {
 
 	fork       timeline.ForkPoint
 	comparison *lineage.Comparison // of the logs, where the histories are the same
+	unjoined   string              // why archives did not help it, "" where none was asked
 	parted     bool                // fork was found by that comparison
 	targetEnd  pg.LSN
 	diverged   bool // the target has log past the fork

@@ -1,0 +1,155 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+
+	"forkpoint/walinspect"
+	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
+)
+
+// Joined is a server's log, and before its own segments those of an archive
+// that were found to lead into it.
+//
+// That an archive has a segment under a name does not say who wrote it: two
+// servers may have written under one timeline number. A segment of the archive
+// counts where its last record goes on into the next segment, which counts
+// already, for the checksum of that record is over both parts. Where no record
+// crosses the border, as behind a switch to a new segment, there is only the
+// next record's link back. It is a position, and servers that parted come to the
+// same positions where they write records of the same lengths. Such a border is
+// noted.
+type Joined struct {
+	own, archive segment.Source
+	taken        []segment.Info // from the archive, the newest first
+	names        map[string]bool
+	// Linked: at a border, only a link back shows that the logs are one.
+	Linked bool
+	// Unsure is why the archive's next older segment does not count, "" where
+	// all that was asked for do.
+	Unsure string
+}
+
+var (
+	_ segment.Source = (*Joined)(nil)
+	_ Summer         = (*Joined)(nil)
+)
+
+// Join goes back from the end of the span, which is in a segment of the
+// server's own, through the segments of the last timeline of l.Path to the
+// beginning of the span. l.B is the server's log.
+func Join(ctx context.Context, l Logs, archive segment.Source, span pg.Span) (*Joined, error) {
+	size, tli := l.Geometry.SegmentSize, l.Path.Tip()
+	j := &Joined{own: l.B, archive: archive, names: map[string]bool{}}
+	own := map[uint64]bool{}
+	for info, err := range l.B.List(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", l.B, err)
+		}
+		if info.Name.Timeline == tli {
+			own[info.Name.Number] = true
+		}
+	}
+	if span.Empty() || !own[size.Number(span.To-1)] {
+		return j, nil
+	}
+	for n := size.Number(span.To - 1); n > size.Number(span.From); n-- {
+		if own[n-1] {
+			continue
+		}
+		taken, err := j.take(ctx, l.Geometry, pg.SegmentName{Timeline: tli, Number: n - 1})
+		if err != nil || !taken {
+			return j, err
+		}
+	}
+	return j, nil
+}
+
+// Segments is how many of the archive's count.
+func (j *Joined) Segments() int { return len(j.taken) }
+
+// take adds a segment of the archive if it leads into the next one.
+func (j *Joined) take(ctx context.Context, g walinspect.Geometry, name pg.SegmentName) (bool, error) {
+	file := name.Format(g.SegmentSize)
+	f, err := j.archive.Open(ctx, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		j.Unsure = fmt.Sprintf("%s is not in %s", file, j.archive)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	info := segment.Info{Name: name, File: file, Path: f.Path, Size: f.Size}
+	f.Close() // read only
+	j.names[file] = true
+	leads, err := j.leadsOn(ctx, g, name)
+	if err != nil {
+		return false, err
+	}
+	if !leads {
+		delete(j.names, file)
+		j.Unsure = fmt.Sprintf("nothing shows that the log of %s goes on in the next segment", info.Path)
+		return false, nil
+	}
+	j.taken = append(j.taken, info)
+	return true, nil
+}
+
+// leadsOn tells whether the log of a segment goes on in the next one.
+func (j *Joined) leadsOn(ctx context.Context, g walinspect.Geometry, name pg.SegmentName) (bool, error) {
+	pages := segment.NewPages(j, g.SegmentSize, segment.OneTimeline(name.Timeline))
+	defer pages.Close()
+	border := g.SegmentSize.Start(name.Number + 1)
+	last, err := walinspect.LastRecordBefore(ctx, pages, g, border)
+	switch {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case err != nil:
+		return false, nil // damage, or the log ends: it does not lead on
+	case last.End > g.RecordStart(border):
+		return true, nil
+	}
+	r := walinspect.NewReader(pages, g, last.LSN) // which checks the links
+	leads := r.Next(ctx) && r.Next(ctx) && r.Record().LSN == g.RecordStart(border)
+	j.Linked = j.Linked || leads
+	return leads, ctx.Err()
+}
+
+func (j *Joined) String() string { return fmt.Sprintf("%s with %s", j.own, j.archive) }
+
+// Open gives the server's own files, and of the archive the segments that
+// count.
+func (j *Joined) Open(ctx context.Context, name string) (*segment.File, error) {
+	if j.names[name] {
+		return j.archive.Open(ctx, name)
+	}
+	return j.own.Open(ctx, name)
+}
+
+// List yields both.
+func (j *Joined) List(ctx context.Context) iter.Seq2[segment.Info, error] {
+	return func(yield func(segment.Info, error) bool) {
+		for _, info := range j.taken {
+			if !yield(info, nil) {
+				return
+			}
+		}
+		for info, err := range j.own.List(ctx) {
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// Sum asks the server where it can tell.
+func (j *Joined) Sum(ctx context.Context, name string) ([32]byte, error) {
+	if j.names[name] {
+		return sumOf(ctx, j.archive, name)
+	}
+	return sumOf(ctx, j.own, name)
+}
