@@ -27,9 +27,16 @@ type hinted struct {
 }
 
 // gatherHinted finds those pages. Without such transactions, the common case,
-// and where the target was not promoted, it reads nothing.
+// and where the target was not promoted and surely logged its hints, it reads
+// nothing.
 func (r *run) gatherHinted(ctx context.Context) error {
 	s := &r.sit
+	if err := r.findUnlogged(ctx); err != nil {
+		return err
+	}
+	if s.unlogged {
+		r.note("that the target logged hints all the way since the fork is not proven, for pg_checksums may have switched data checksums on while it was stopped: its indexes were searched for dead entries")
+	}
 	s.hinted = &hinted{XIDs: r.acrossFork()}
 	var err error
 	if len(s.hinted.XIDs) > 0 {
@@ -37,7 +44,7 @@ func (r *run) gatherHinted(ctx context.Context) error {
 			return err
 		}
 	}
-	if !r.promotedAt().Valid() {
+	if !r.promotedAt().Valid() && !s.unlogged {
 		return nil
 	}
 	dead, err := r.scanDead(ctx)
@@ -60,7 +67,7 @@ func (r *run) touchedAcross(ctx context.Context) (*blockmap.Map, error) {
 		return nil, err
 	}
 	if !since.Valid() {
-		if !r.wasInRecovery() {
+		if !r.wasInRecovery() && !s.unlogged {
 			s.hinted.XIDs = nil // hints of a server in production are logged
 			return nil, nil
 		}

@@ -63,7 +63,7 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 	// Where the logs part under one number, also what was received and not
 	// replayed must go, for the server would replay it.
 	s.diverged = s.targetEnd > s.fork.LSN || s.parted || !clean && r.cfg.AsRecovered && s.targetEnd == s.fork.LSN
-	return nil
+	return r.takeUnreplayed(ctx)
 }
 
 // checkLogEnd refuses a log that breaks off where a crash does not leave its
@@ -218,7 +218,7 @@ func (r *run) gatherBlocks(ctx context.Context) error {
 // production since the fork set none without. wal_level = minimal needs no look,
 // for there are no summaries of such log.
 func (r *run) blocksSuffice() bool {
-	return r.sit.target.control.DataChecksums == 1 && !r.wasInRecovery()
+	return r.sit.target.control.DataChecksums == 1 && !r.wasInRecovery() && r.controlKept()
 }
 
 // segmentName is the name of the segment that holds lsn, for messages.

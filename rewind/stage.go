@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path"
@@ -88,8 +89,13 @@ func (r *run) findArchived(ctx context.Context, n uint64) (string, bool) {
 }
 
 // stageArchived copies such a segment beside those that come from the source.
+// The error matches fs.ErrNotExist where no such place has it.
 func (r *run) stageArchived(ctx context.Context, name string) error {
-	f, err := r.archives().Open(ctx, name)
+	archives := r.archives()
+	if archives == nil {
+		return fs.ErrNotExist
+	}
+	f, err := archives.Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -140,8 +146,32 @@ func (r *run) stageWAL(ctx context.Context) error {
 	return r.timed(PartFetch, func() error { return r.fetchStaged(ctx, actions) })
 }
 
-// fetchStaged writes whole files from the source into the stage directory.
-func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error) {
+// fetchStaged brings whole files into the stage directory: from the source, and
+// what that has recycled since it was listed from the places that the caller
+// named.
+func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) error {
+	gone, err := r.fetchFromSource(ctx, actions)
+	if err != nil {
+		return err
+	}
+	for _, name := range gone {
+		switch err := r.stageArchived(ctx, name); {
+		case errors.Is(err, fs.ErrNotExist):
+			return &PreflightError{Check: CheckReplay, Side: Source, Path: "pg_wal/" + name,
+				Found: fmt.Sprintf("pg_wal/%s went away while it was fetched, and no archive that was named has it", name),
+				Want:  "a source that keeps the WAL since the fork for as long as the rewind takes, or an archive of it",
+				Next:  "run again and name the archive with --archive or --restore-command; raise wal_keep_size at the source, or give this node a replication slot there"}
+		case err != nil:
+			return fmt.Errorf("fetch %s for replay: %w", name, err)
+		}
+		r.note(fmt.Sprintf("%s was gone from the source's pg_wal and came from an archive", name))
+	}
+	return nil
+}
+
+// fetchFromSource writes whole files from the source into the stage directory
+// and names those that it does not have any more.
+func (r *run) fetchFromSource(ctx context.Context, actions []plan.Action) (gone []string, err error) {
 	var file target.File
 	defer func() {
 		if file != nil {
@@ -150,13 +180,11 @@ func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error
 	}()
 	open := ""
 	done, total := int64(0), sumSizes(actions)
-	return r.cfg.Source.Fetch(ctx, wholeFiles(actions), func(c source.Chunk) error {
+	err = r.cfg.Source.Fetch(ctx, wholeFiles(actions), func(c source.Chunk) error {
 		name := path.Base(c.Path)
 		if c.Missing {
-			return &PreflightError{Check: CheckReplay, Side: Source,
-				Found: fmt.Sprintf("%s went away while it was fetched", c.Path),
-				Want:  "a source that keeps the WAL since the fork for as long as the rewind takes",
-				Next:  "raise wal_keep_size at the source, or give this node a replication slot there, and run again"}
+			gone = append(gone, name)
+			return nil
 		}
 		if open != name {
 			if file != nil {
@@ -164,10 +192,11 @@ func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error
 					return err
 				}
 			}
-			if file, err = r.target.FS().OpenFile(filepath.Join(r.staged.dir, name), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			f, err := r.target.FS().OpenFile(filepath.Join(r.staged.dir, name), os.O_CREATE|os.O_RDWR, 0o600)
+			if err != nil {
 				return fmt.Errorf("state directory: %w", err)
 			}
-			open = name
+			file, open = f, name
 			r.staged.names[name] = true
 		}
 		if _, err := file.WriteAt(c.Data, c.Offset); err != nil {
@@ -177,6 +206,7 @@ func (r *run) fetchStaged(ctx context.Context, actions []plan.Action) (err error
 		r.cfg.Progress(Progress{PhaseStage, done, total, "bytes"})
 		return nil
 	})
+	return gone, err
 }
 
 func wholeFiles(actions []plan.Action) iter.Seq[source.Range] {

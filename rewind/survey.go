@@ -38,6 +38,7 @@ type situation struct {
 	label      plan.Checkpoint
 
 	before, after *Facts // [redo, fork) and [fork, end) of the target's log
+	unlogged      bool   // the target may have set hints without any log of them
 	hinted        *hinted
 	rule          plan.Rule
 }

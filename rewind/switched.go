@@ -1,0 +1,128 @@
+package rewind
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"forkpoint/blockmap"
+	"forkpoint/rewind/target"
+	"forkpoint/walinspect/bufpage"
+	"forkpoint/walinspect/datadir"
+	"forkpoint/walinspect/pg"
+)
+
+// Data checksums make a server log the hints that it sets, and the control file
+// says whether they are on today. pg_checksums switches them while the server is
+// stopped, and no record tells of it.
+
+// findUnlogged finds out whether the target may have gone on past the fork as a
+// server that logs no hints, though its control file speaks against it. What
+// speaks for it:
+//
+//   - its control file is as its server wrote it last, and
+//   - that server was not stopped since the fork, or some page was written with
+//     a checksum before: pg_checksums writes each page that had none.
+func (r *run) findUnlogged(ctx context.Context) error {
+	s := &r.sit
+	c := s.target.control
+	if c.WALLogHints && !parametersChanged(s.before) && !parametersChanged(s.after) {
+		return nil
+	}
+	if s.unlogged = !r.controlKept(); s.unlogged {
+		return nil
+	}
+	for i := range s.after.Checkpoints {
+		if p := &s.after.Checkpoints[i]; p.Shutdown && p.Timeline == p.PrevTimeline && p.LSN != c.Checkpoint {
+			old, err := r.oldChecksum(ctx, s.common.Time.Add(-clockSlack))
+			s.unlogged = !old
+			return err
+		}
+	}
+	return nil
+}
+
+// oldChecksum tells whether the target has a page with a valid checksum in a
+// file that nobody has written to since a time.
+func (r *run) oldChecksum(ctx context.Context, since time.Time) (bool, error) {
+	c := r.sit.target.control
+	page := make([]byte, c.BlockSize)
+	for f, err := range r.targetFiles(ctx) {
+		if err != nil {
+			return false, fmt.Errorf("target: look for a page that had a checksum before the fork: %w", err)
+		}
+		if f.Kind != datadir.Regular || f.Rel == nil || f.Rel.Fork != pg.MainFork || f.Size < int64(len(page)) || !f.ModTime.Before(since) {
+			continue
+		}
+		if err := r.firstPage(f.Path, page); err != nil {
+			continue // there are others
+		}
+		h := bufpage.DecodeHeader(page)
+		if !h.New() && h.Checksum != 0 && h.Checksum == bufpage.Checksum(page, pg.BlockNumber(f.Rel.Segment*c.RelSegSize)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (r *run) firstPage(name string, page []byte) error {
+	f, err := os.Open(filepath.Join(r.cfg.Target.Path(), filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	defer f.Close() // read only
+	_, err = f.ReadAt(page, 0)
+	return err
+}
+
+func parametersChanged(facts *Facts) bool {
+	for i := range facts.Events {
+		if facts.Events[i].Kind == blockmap.ParameterChange {
+			return true
+		}
+	}
+	return false
+}
+
+// controlKept tells whether the target's control file is as its server wrote it
+// last. pg_checksums takes no cluster that crashed. A server that is shut down
+// writes its statistics after that,
+// where pg_checksums writes the control file alone; and the file's time must be
+// the one that it has within, so that it is no copy with a time of its own.
+func (r *run) controlKept() bool {
+	if !r.sit.target.control.State.Clean() {
+		return true
+	}
+	written, known := r.changedAt(target.ControlFile)
+	if !known {
+		return false
+	}
+	// The time within is cut to seconds and taken before the file is written.
+	if at := r.sit.target.control.Time; written.Before(at) || written.After(at.Add(2*time.Second)) {
+		return false
+	}
+	for _, name := range []string{"pg_stat/pgstat.stat", "pg_stat/global.stat"} { // since 15; before
+		if stats, known := r.changedAt(name); known && !stats.Before(written) {
+			return true
+		}
+	}
+	return false
+}
+
+// changedAt is when a file of the target was last written to, before any rewind.
+func (r *run) changedAt(name string) (at time.Time, known bool) {
+	if r.resumed != nil {
+		for _, f := range r.resumed.origins {
+			if f.Path == name {
+				return f.ModTime, !r.resumed.absent[name] && f.Kind == datadir.Regular
+			}
+		}
+	}
+	info, err := os.Lstat(filepath.Join(r.cfg.Target.Path(), filepath.FromSlash(name)))
+	if err != nil || !info.Mode().IsRegular() {
+		return time.Time{}, false
+	}
+	return info.ModTime(), true
+}
