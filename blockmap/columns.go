@@ -20,8 +20,13 @@ func appendColumn[T any](dst []byte, rows []T, field func(*T) uint64) []byte {
 	var before uint64
 	for i := range rows {
 		v := field(&rows[i])
-		dst = binary.AppendVarint(dst, int64(v-before))
+		difference := int64(v - before)
 		before = v
+		if zigzag := uint64(difference)<<1 ^ uint64(difference>>63); zigzag < 0x80 { // as most are
+			dst = append(dst, byte(zigzag))
+		} else {
+			dst = binary.AppendUvarint(dst, zigzag)
+		}
 	}
 	return dst
 }

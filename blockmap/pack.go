@@ -66,6 +66,7 @@ func (p *Packer) compress() []byte {
 
 func tally(s *Segment) Tally {
 	var sum Tally
+	var first, last int64 // as in FirstEnd and LastEnd
 	for i := range s.Xacts {
 		x := &s.Xacts[i]
 		switch {
@@ -77,11 +78,12 @@ func tally(s *Segment) Tally {
 			sum.Prepares++
 			continue
 		}
-		if sum.FirstEnd.IsZero() || x.Time.Before(sum.FirstEnd) {
-			sum.FirstEnd = x.Time
+		at, none := x.Time.UnixMicro(), sum.FirstEnd.IsZero()
+		if none || at < first {
+			first, sum.FirstEnd = at, x.Time
 		}
-		if sum.LastEnd.IsZero() || x.Time.After(sum.LastEnd) {
-			sum.LastEnd = x.Time
+		if none || at > last {
+			last, sum.LastEnd = at, x.Time
 		}
 	}
 	for i := range s.XIDs {

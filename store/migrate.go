@@ -62,7 +62,7 @@ func (c *Catalog) requireCurrent(ctx context.Context) error {
 	return nil
 }
 
-// migrate brings the schema up to date, one transaction a step.
+// migrate brings the schema up to date.
 func (c *Catalog) migrate(ctx context.Context) error {
 	v, err := c.version(ctx)
 	if err != nil {
@@ -77,12 +77,17 @@ func (c *Catalog) migrate(ctx context.Context) error {
 			return fmt.Errorf("open catalog %s: %w", c.path, err)
 		}
 	}
-	for ; v < schemaVersion; v++ {
-		if err := c.write(ctx, func(tx *sql.Tx) error { return step(ctx, tx, v) }); err != nil {
-			return err
-		}
+	if v == schemaVersion {
+		return nil
 	}
-	return nil
+	return c.write(ctx, func(tx *sql.Tx) error { // one, for each waits for the disk
+		for ; v < schemaVersion; v++ {
+			if err := step(ctx, tx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // step runs the migration that follows version from, unless another process

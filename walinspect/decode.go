@@ -3,7 +3,6 @@ package walinspect
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
 	"forkpoint/walinspect/pg"
 )
@@ -16,14 +15,6 @@ const (
 	idOrigin    byte = 253
 	idTopXID    byte = 252
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// recordCRC is the checksum of a whole record: the body, then the header up to
-// the checksum itself.
-func recordCRC(raw []byte) uint32 {
-	return crc32.Update(crc32.Update(0, castagnoli, raw[RecordHeaderLen:]), castagnoli, raw[:20])
-}
 
 // DecodeRecord reads one whole record, header and body, without the padding
 // after it and without page headers inside it. The checksum is verified. Block

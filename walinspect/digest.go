@@ -11,7 +11,8 @@ import (
 // the variants of the segment apart by. Make it with [NewDigest].
 type Digest struct {
 	hash    hash.Hash
-	pending []byte // not hashed yet
+	pending [digestPiece]byte // of which the first ones are not hashed yet
+	used    int
 }
 
 const (
@@ -21,21 +22,23 @@ const (
 
 // NewDigest begins a digest.
 func NewDigest() *Digest {
-	return &Digest{hash: sha256.New(), pending: make([]byte, 0, digestPiece)}
+	return &Digest{hash: sha256.New()}
 }
 
 // Add takes in a record.
 func (d *Digest) Add(rec *Record) {
-	if len(d.pending) == digestPiece {
+	if d.used == digestPiece {
 		d.flush()
 	}
-	d.pending = binary.LittleEndian.AppendUint64(d.pending, uint64(rec.LSN))
-	d.pending = binary.LittleEndian.AppendUint32(d.pending, rec.CRC)
+	row := d.pending[d.used : d.used+digestRow]
+	binary.LittleEndian.PutUint64(row, uint64(rec.LSN))
+	binary.LittleEndian.PutUint32(row[8:], rec.CRC)
+	d.used += digestRow
 }
 
 func (d *Digest) flush() {
-	d.hash.Write(d.pending) // does not fail
-	d.pending = d.pending[:0]
+	d.hash.Write(d.pending[:d.used]) // does not fail
+	d.used = 0
 }
 
 // Sum is the digest of the records so far. More can be added.

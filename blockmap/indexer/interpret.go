@@ -9,6 +9,13 @@ import (
 
 // interpret takes in what a record says beyond its block references.
 func (x *extract) interpret(rec *walinspect.Record) error {
+	if kind, at, plain := rmgr.PlainEnd(rec); plain {
+		x.seg.Xacts = append(x.seg.Xacts, blockmap.Xact{LSN: rec.LSN, End: rec.End, XID: rec.XID, Time: at})
+		if kind == rmgr.XactAbort {
+			x.seg.Xacts[len(x.seg.Xacts)-1].Kind = blockmap.Abort
+		}
+		return nil
+	}
 	var err error
 	if x.effects, err = rmgr.Effects(rec, x.effects[:0]); err != nil {
 		return err

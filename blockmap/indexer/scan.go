@@ -93,7 +93,7 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 // what there is. Jobs run ahead of the place where results are joined.
 func (s *scan) walk(ctx context.Context, first uint64) error {
 	reading, stop := context.WithCancel(ctx)
-	jobs := make(chan *job, s.ix.opts.Workers)
+	jobs := make(chan *job, 3*s.ix.opts.Workers) // what they do while segments are saved
 	var running sync.WaitGroup
 	for range s.ix.opts.Workers {
 		running.Go(func() {
@@ -120,7 +120,7 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 	if s.span.To != pg.MaxLSN {
 		end = s.size.Number(s.span.To - 1)
 	}
-	q := queue{scan: s, ahead: 2 * s.ix.opts.Workers}
+	q := queue{scan: s, ahead: 4 * s.ix.opts.Workers}
 	missing := 0 // in a row
 	for n := first; n <= end; n++ {
 		p, err := s.locate(ctx, n)

@@ -1,6 +1,7 @@
 package rmgr
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -158,6 +159,16 @@ func DecodeXact(rec *walinspect.Record) (Xact, error) {
 		x.readEnd(&p, rec)
 	}
 	return x, p.check(rec)
+}
+
+// PlainEnd reads a commit or abort that says nothing but when it was, as nearly
+// all do; false for any other record, which is for [DecodeXact].
+func PlainEnd(rec *walinspect.Record) (kind XactKind, at time.Time, plain bool) {
+	kind = xactKinds[rec.Info&xactOpMask]
+	if rec.Rmgr != pg.RmgrXact || kind != XactCommit && kind != XactAbort || rec.Info&xactHasInfo != 0 || len(rec.Main) != 8 {
+		return 0, time.Time{}, false
+	}
+	return kind, stamp(binary.LittleEndian.Uint64(rec.Main)).Time(), true
 }
 
 // readEnd reads a commit or abort: a time, then whatever parts the flags
