@@ -48,6 +48,7 @@ type Facts struct {
 	StopDetail  string
 	Segments    int
 	Bytes       int64
+	Kept        any // what the index wants to find here again, see [Examination]
 }
 
 // Gap is a part of the log that nothing tells about.
@@ -90,9 +91,9 @@ type Config struct {
 	Log      *slog.Logger
 	Progress func(Progress) // called often; may be nil
 	Event    func(Event)    // may be nil
-	// Evidence writes reports into a directory of the evidence bundle, before
-	// anything of the target changes; may be nil.
-	Evidence     func(ctx context.Context, dir string) error
+	// Evidence writes reports on what was found into a directory of the evidence
+	// bundle, before anything of the target changes; may be nil.
+	Evidence     func(ctx context.Context, dir string, found *Examination) error
 	EvidenceSize int64 // about how many bytes these are
 	Now          func() time.Time
 }

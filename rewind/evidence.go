@@ -54,7 +54,7 @@ func (r *run) saveEvidence(ctx context.Context) error {
 		}
 	}
 	if r.cfg.Evidence != nil {
-		if err := r.cfg.Evidence(ctx, dir); err != nil {
+		if err := r.cfg.Evidence(ctx, dir, r.examination(&Examination{Parted: true})); err != nil {
 			return fmt.Errorf("evidence bundle: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"forkpoint/blockmap"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/lineage"
@@ -29,10 +30,12 @@ type Examination struct {
 	// TargetLog is where the target's log lies, for a reader that goes past what
 	// an examination asks of it; nil where the fork is not known.
 	TargetLog segment.Source
-	OneNumber bool   // both went on under one timeline number: a catalog does not tell whose segments it has
-	TargetEnd pg.LSN // end of the target's log; zero where it was not found
-	Needed    bool   // the target has log past the fork
-	Common    plan.Checkpoint
+	SourceLog segment.Source // the log that replay will read; nil where none was fetched
+	OneNumber bool           // both went on under one timeline number: a catalog does not tell whose segments it has
+	TargetEnd pg.LSN         // end of the target's log; zero where it was not found
+	Needed    bool           // the target has log past the fork
+	Common    blockmap.Checkpoint
+	Before    *Facts          // of the target's log from the common checkpoint's redo point to the fork; nil where they were not gathered
 	Label     plan.Checkpoint // where replay would start
 	Events    int             // changes of settings in the used range of the target's log
 	Plan      *plan.Plan
@@ -102,22 +105,30 @@ func examine(ctx context.Context, cfg Config, checks func(*run, *Examination) []
 	defer r.close()
 	x := &Examination{}
 	err := r.examine(ctx, x, checks(r, x))
+	return r.examination(x), err
+}
+
+// examination fills in what was found so far.
+func (r *run) examination(x *Examination) *Examination {
 	s := &r.sit
 	x.Target = Seen{s.target.control, s.target.timeline, s.target.path}
 	x.Source = Seen{s.source.control, s.source.timeline, s.source.path}
 	x.InRecovery, x.SourceEnd, x.Fork, x.TargetEnd = s.inRecovery, s.sourceEnd, s.fork, s.targetEnd
 	x.Needed, x.Label, x.Plan, x.Why, x.Notes = s.diverged, s.label, r.plan, r.result.Why, r.result.Notes
 	x.Comparison = s.comparison
-	x.Common = plan.Checkpoint{LSN: s.common.LSN, Redo: s.common.Redo, Timeline: s.common.Timeline}
+	x.Common, x.Before = s.common, s.before
 	if x.Parted {
 		x.TargetLog, x.OneNumber = r.targetLog(), s.oneNumber()
+	}
+	if r.staged.dir != "" {
+		x.SourceLog = r.replayWAL()
 	}
 	for _, facts := range []*Facts{s.before, s.after} {
 		if facts != nil {
 			x.Events += len(facts.Events)
 		}
 	}
-	return x, err
+	return x
 }
 
 func (r *run) examine(ctx context.Context, x *Examination, checks []check) error {

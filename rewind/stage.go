@@ -279,10 +279,13 @@ func (r *run) reaches(facts *Facts, end pg.LSN) bool {
 }
 
 // replayLog is the log as the rewound server will find it.
-func (r *run) replayLog() BlockIndex {
+func (r *run) replayLog() BlockIndex { return r.newIndex(r.replayWAL()) }
+
+// replayWAL is where the log lies that the rewound server will find.
+func (r *run) replayWAL() segment.Source {
 	size := r.sit.target.control.SegmentSize
 	own := without{r.targetWAL(), size, r.ambiguous}
-	return r.newIndex(segment.NewChain(segment.NewDir(r.staged.dir, size), own, r.archives()))
+	return segment.NewChain(segment.NewDir(r.staged.dir, size), own, r.archives())
 }
 
 // fullPagesOff finds the first place from a position on where the log says

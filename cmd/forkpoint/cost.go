@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"forkpoint/reports"
+	"forkpoint/rewind"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/datadir"
@@ -16,7 +17,7 @@ import (
 // rewindCost compares the files of both clusters and sums up what a rewind
 // would copy, by forkpoint's rule and by pg_rewind's. nil where it cannot be
 // told, or where none is needed.
-func rewindCost(ctx context.Context, e *ends, in *reports.DivergenceInput, path timeline.Path) (*reports.RewindCost, error) {
+func rewindCost(ctx context.Context, e *ends, in *reports.DivergenceInput, x *rewind.Examination) (*reports.RewindCost, error) {
 	if in.Checkpoint == nil || in.Before == nil {
 		return nil, nil
 	}
@@ -25,25 +26,26 @@ func rewindCost(ctx context.Context, e *ends, in *reports.DivergenceInput, path 
 		return nil, fmt.Errorf("source: find end of WAL: %w", err)
 	}
 	cost := &reports.RewindCost{Needed: true, Exact: true, Replay: pg.Span{From: in.Checkpoint.Redo, To: max(in.Fork.LSN, end.LSN)}.Len()}
-	for _, rule := range []struct {
-		rule plan.Rule
-		cost *reports.CopyCost
-	}{{plan.Exact, &cost.Forkpoint}, {plan.Classic, &cost.PgRewind}} {
-		if !in.Checkpoint.FullPageWrites {
-			rule.rule = plan.Classic
-		}
-		p, err := plan.Decide(planInput(ctx, e, in, path, end, rule.rule))
-		if err != nil {
-			return nil, fmt.Errorf("compare the files of target and source: %w", err)
-		}
-		*rule.cost = reports.CopyCost{Blocks: p.Totals.Blocks, RelationData: uint64(p.Totals.RelationData),
-			WAL: uint64(p.Totals.WAL), Other: uint64(p.Totals.Other), Total: uint64(p.Totals.Copied)}
-		if cost.Files == nil {
-			cost.Files = fileFate(p)
-		}
+	classic, err := plan.Decide(planInput(ctx, e, in, x.Source.Path, end, plan.Classic))
+	exact := classic
+	switch {
+	case err != nil:
+	case x.Plan != nil:
+		exact = x.Plan
+	case in.Checkpoint.FullPageWrites:
+		exact, err = plan.Decide(planInput(ctx, e, in, x.Source.Path, end, plan.Exact))
 	}
+	if err != nil {
+		return nil, fmt.Errorf("compare the files of target and source: %w", err)
+	}
+	cost.Forkpoint, cost.PgRewind, cost.Files = copyCost(exact), copyCost(classic), fileFate(exact)
 	cost.Estimate = estimate(cost.Forkpoint.Total, cost.Replay)
 	return cost, copiedWAL(ctx, e, &cost.PgRewind)
+}
+
+func copyCost(p *plan.Plan) reports.CopyCost {
+	return reports.CopyCost{Blocks: p.Totals.Blocks, RelationData: uint64(p.Totals.RelationData),
+		WAL: uint64(p.Totals.WAL), Other: uint64(p.Totals.Other), Total: uint64(p.Totals.Copied)}
 }
 
 // Rates that an estimate is made with, bytes per second: what a network of 1
@@ -131,7 +133,7 @@ func copiedWAL(ctx context.Context, e *ends, cost *reports.CopyCost) error {
 	}
 	cost.Total -= cost.WAL
 	cost.WAL = 0
-	for f, err := range e.source.Files(ctx) {
+	for f, err := range source.ListWAL(ctx, e.source) {
 		if err != nil {
 			return fmt.Errorf("source: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"forkpoint/reports"
 	"forkpoint/reports/render"
+	"forkpoint/rewind"
 )
 
 // packEvidence writes a bundle into one archive, by way of a temporary file.
@@ -87,10 +88,10 @@ func packOne(w *tar.Writer, base, path string, d fs.DirEntry) error {
 	return err
 }
 
-// saveReports writes the report in all forms into a bundle: what was known
-// before the rewind.
-func saveReports(ctx context.Context, app *app, ends endsOptions, dir string) error {
-	input, err := gatherFromEnds(ctx, app, reportOptions{ends: ends, unchecked: true}, app.progress(false))
+// saveReports writes the report in all forms into a bundle: what a rewind has
+// found before it changes anything. conninfo is that of a running source.
+func saveReports(ctx context.Context, app *app, e *ends, found *rewind.Examination, conninfo, dir string) error {
+	input, err := e.gather(ctx, app, found, conninfo, nil)
 	if err != nil {
 		return err
 	}

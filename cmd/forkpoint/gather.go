@@ -27,6 +27,17 @@ func gatherFromEnds(ctx context.Context, app *app, opts reportOptions, progress 
 	if err != nil {
 		return nil, err
 	}
+	in, err := e.gather(ctx, app, x, opts.ends.sourceServer, progress)
+	if err != nil || in.Verdict() != reports.VerdictDiverged {
+		return in, err
+	}
+	in.Problems, err = rewindProblems(ctx, app, opts.ends, e, in)
+	return in, err
+}
+
+// gather is what both clusters say, given where they parted. Of what a rewind
+// has found besides nothing is read again. conninfo is that of a running source.
+func (e *ends) gather(ctx context.Context, app *app, x *rewind.Examination, conninfo string, progress *progress) (*reports.DivergenceInput, error) {
 	_, running := e.target.Running()
 	in := &reports.DivergenceInput{
 		Cluster: clusterOf(e.targetControl), Fork: x.Fork,
@@ -37,28 +48,28 @@ func gatherFromEnds(ctx context.Context, app *app, opts reportOptions, progress 
 	if e.source.Kind() == source.Live {
 		in.Source.Reached = x.SourceEnd.LSN
 	}
-	g := &gatherer{in: in, geometry: geometryOf(e.targetControl), target: x.Target.Path, source: x.Source.Path, progress: progress,
+	g := &gatherer{in: in, geometry: geometryOf(e.targetControl), target: x.Target.Path, source: x.Source.Path, progress: progress, found: x,
 		index: e.index(x.TargetLog, !x.OneNumber, progress)}
-	if wal := e.sourceWAL(); wal != nil {
+	wal := x.SourceLog
+	if wal == nil {
+		wal = e.sourceWAL()
+	}
+	if wal != nil {
 		g.sourceIndex = e.index(wal, !x.OneNumber, progress)
 	}
 	if err := g.gather(ctx); err != nil || x.Fork.Same() {
 		return in, err
 	}
 	in.Earlier = ancestors(x.Target.Path, x.Fork)
-	in.Names, in.SourceNames = namesOfEnds(ctx, app, e, opts.ends.sourceServer)
+	in.Names, in.SourceNames = namesOfEnds(ctx, app, e, conninfo)
 	if in.Verdict() != reports.VerdictDiverged {
 		return in, nil
 	}
+	var err error
 	if in.Sizes, err = sizesOf(ctx, e.target); err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	if in.Rewind, err = rewindCost(ctx, e, in, x.Source.Path); err != nil {
-		return nil, err
-	}
-	if !opts.unchecked {
-		in.Problems, err = rewindProblems(ctx, app, opts.ends, e, in)
-	}
+	in.Rewind, err = rewindCost(ctx, e, in, x)
 	return in, err
 }
 
@@ -100,6 +111,7 @@ type gatherer struct {
 	in             *reports.DivergenceInput
 	geometry       walinspect.Geometry
 	target, source timeline.Path
+	found          *rewind.Examination // nil where the catalog alone is asked
 	index          *indexer.Indexer
 	sourceIndex    *indexer.Indexer // nil where the source's log is not at hand
 	progress       *progress
@@ -125,15 +137,11 @@ func (g *gatherer) gather(ctx context.Context) error {
 		g.in.After = logOf(r)
 		g.in.After.Ledger = after.Ledger
 	}
-	g.in.Checkpoint, _, err = rewind.LastCommonCheckpoint(ctx, &blockIndex{g.index}, g.target, fork, g.geometry.SegmentSize)
+	before, err := g.before(ctx)
 	if err != nil {
-		return fmt.Errorf("target: %w", err)
+		return err
 	}
-	if c := g.in.Checkpoint; c != nil {
-		before, err := g.index.Touched(ctx, g.target, pg.Span{From: c.Redo, To: fork})
-		if err != nil {
-			return fmt.Errorf("target: read WAL from %s to the fork: %w", c.Redo, err)
-		}
+	if before != nil {
 		g.in.Before = logOf(before)
 		g.in.Before.Ledger = &reports.Ledger{}
 		g.in.Before.Ledger.Add(&blockmap.Segment{Xacts: before.Xacts, XIDs: before.XIDs, Assignments: before.Assignments, Snapshots: before.Snapshots})
@@ -146,6 +154,30 @@ func (g *gatherer) gather(ctx context.Context) error {
 		return fmt.Errorf("source: read WAL since the fork at %s: %w", fork, err)
 	}
 	return nil
+}
+
+// before finds the last common checkpoint and what the target's log says from its
+// redo point to the fork; nil without a checkpoint.
+func (g *gatherer) before(ctx context.Context) (*indexer.Result, error) {
+	if x := g.found; x != nil && x.Before != nil {
+		if read, is := x.Before.Kept.(*indexer.Result); is {
+			g.in.Checkpoint = &x.Common
+			return read, nil
+		}
+	}
+	fork := g.in.Fork.LSN
+	c, _, err := rewind.LastCommonCheckpoint(ctx, &blockIndex{g.index}, g.target, fork, g.geometry.SegmentSize)
+	if err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	if g.in.Checkpoint = c; c == nil {
+		return nil, nil
+	}
+	read, err := g.index.Touched(ctx, g.target, pg.Span{From: c.Redo, To: fork})
+	if err != nil {
+		return nil, fmt.Errorf("target: read WAL from %s to the fork: %w", c.Redo, err)
+	}
+	return read, nil
 }
 
 // summary reads a part of a log that may be long.

@@ -120,8 +120,8 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		DropUnknownWAL: true, AsRecovered: true, TrustHistory: true,
 		Log: p.app.log, Event: p.event, Progress: p.progress.show,
 	}
-	cfg.Evidence = func(ctx context.Context, dir string) error {
-		return saveReports(ctx, p.app, endsOptions{target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer, jobs: 2}, dir)
+	cfg.Evidence = func(ctx context.Context, dir string, found *rewind.Examination) error {
+		return saveReports(ctx, p.app, e, found, opts.sourceServer, dir)
 	}
 	if opts.restoreWAL {
 		restore, cleanup, err := restoreSource(e, opts.configFile, cfg.StateDir, opts.dryRun)

@@ -17,8 +17,6 @@ type reportOptions struct {
 	progress bool
 	format   render.Format
 	failOn   reports.Severity
-
-	unchecked bool // leave out the checks of a rewind: one is being done
 }
 
 func (o *reportOptions) addFlags(fs *pflag.FlagSet) {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"forkpoint/reports"
 	"forkpoint/rewind"
 	"forkpoint/walinspect/bufpage"
 	"forkpoint/walinspect/pg"
@@ -34,6 +37,7 @@ func TestVerify(t *testing.T) {
 			"CREATE TABLE quiet AS SELECT i, 'quiet' AS v FROM generate_series(1, 3000) i", "CHECKPOINT", "UPDATE t SET v = 'before' WHERE i % 9 = 0")
 		changed, quiet := pair.Primary.Value("SELECT pg_relation_filepath('t')"), pair.Primary.Value("SELECT pg_relation_filepath('quiet')")
 		pair.Diverge(pgtest.Immediate, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = '" + side + "' WHERE i % 4 = 0") })
+		before := report(t, statusDone, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString())
 		out := mustForkpoint(t, "rewind", "-R", "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString(), "--verify")
 		if !strings.Contains(out, "replay is proven") || !strings.Contains(out, "the evidence bundle in "+pair.Old.Dir()+".forkpoint takes up to ") {
 			t.Errorf("no certificate, or no word of the size of the bundle: %s", out)
@@ -42,6 +46,7 @@ func TestVerify(t *testing.T) {
 		if err != nil || len(bundles) != 1 {
 			t.Fatal(bundles, err)
 		}
+		sameReport(t, before, filepath.Join(bundles[0], "evidence", "report.json"))
 		if c := verified(t, 0, pair.Old); c.Count > 0 || !c.Replay || c.Pieces == 0 || c.Copied == 0 {
 			t.Fatalf("certificate %+v", c)
 		}
@@ -98,6 +103,33 @@ func TestVerify(t *testing.T) {
 		}
 		afterVerify(t, pair, bundles[0])
 	})
+}
+
+// sameReport wants the report of an evidence bundle, which rests on what the
+// rewind has read, to say of the target what a report said before.
+func sameReport(t *testing.T, before *reports.Divergence, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept reports.Divergence
+	if err := json.Unmarshal(b, &kept); err != nil {
+		t.Fatal(err)
+	}
+	about := func(d *reports.Divergence) []any {
+		var relations []reports.RelationChange
+		for _, r := range d.Relations {
+			relations = append(relations, withoutSource(r))
+		}
+		return []any{d.Verdict, d.Fork, d.Checkpoint, d.Target, d.Transactions.Commits, d.Transactions.Open, relations, d.Events, d.Rewind.PgRewind.Blocks}
+	}
+	if diff := cmp.Diff(about(before), about(&kept)); diff != "" {
+		t.Errorf("the bundle has another report (-before +kept):\n%s", diff)
+	}
+	if len(kept.SourceSide) == 0 {
+		t.Error("the bundle's report does not say what the source changed, whose log was fetched for replay")
+	}
 }
 
 // breakFile damages a file while something runs; nil takes it away.

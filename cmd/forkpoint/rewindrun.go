@@ -39,8 +39,8 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	if info, err := os.Stat(catalog); err == nil {
 		cfg.EvidenceSize = info.Size()
 	}
-	cfg.Evidence = func(ctx context.Context, dir string) error {
-		if err := saveReports(ctx, app, opts.ends, dir); err != nil {
+	cfg.Evidence = func(ctx context.Context, dir string, found *rewind.Examination) error {
+		if err := saveReports(ctx, app, e, found, opts.ends.sourceServer, dir); err != nil {
 			return err
 		}
 		return e.catalog.Copy(ctx, filepath.Join(dir, "catalog.db"))
@@ -140,7 +140,7 @@ func factsOf(r *indexer.Result, err error) (*rewind.Facts, error) {
 		return nil, err
 	}
 	facts := &rewind.Facts{Blocks: r.Blocks, Checkpoints: r.Checkpoints, Xacts: r.Xacts, Events: r.Events, Snapshots: r.Snapshots,
-		XIDs: r.XIDs, BlocksOnly: r.BlocksOnly, End: r.End, Stop: string(r.Stop), StopDetail: reports.StopText(string(r.Stop)), Segments: r.Segments, Bytes: r.Bytes}
+		XIDs: r.XIDs, BlocksOnly: r.BlocksOnly, End: r.End, Stop: string(r.Stop), StopDetail: reports.StopText(string(r.Stop)), Segments: r.Segments, Bytes: r.Bytes, Kept: r}
 	for _, part := range r.Restored {
 		facts.Restored = append(facts.Restored, plan.Restored(part))
 	}
