@@ -239,19 +239,10 @@ func (r *run) checkReplay(ctx context.Context) error {
 		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}
 	if !r.reaches(facts, s.sourceEnd.LSN) {
-		at := facts.End
-		if len(facts.Gaps) > 0 {
-			at = min(at, facts.Gaps[0].Span.From)
-		}
-		return &PreflightError{Check: CheckReplay, Side: Source, LSN: at,
-			Found: fmt.Sprintf("the WAL that replay needs can be read up to %s only (%s)", at, gapText(facts)),
-			Want:  fmt.Sprintf("all records from %s to %s", s.label.Redo, s.sourceEnd),
-			Next:  "look at the segment there with forkpoint inspect; restore it from the archive if it is damaged"}
+		return r.unreadable(facts)
 	}
 	if c, found := checkpointAt(facts, s.label.LSN); !found || c.Redo != s.label.Redo {
-		return &PreflightError{Check: CheckReplay, Side: Source, LSN: s.label.LSN,
-			Found: fmt.Sprintf("there is no checkpoint record with redo point %s at %s in its history", s.label.Redo, s.label.LSN),
-			Want:  "the checkpoint that the backup label will name"}
+		return r.noCheckpoint()
 	}
 	if lsn, off := fullPagesOff(facts, min(s.fork.LSN, s.source.control.CheckpointCopy.Redo)); off && r.cfg.Source.Kind() == source.Live {
 		return &PreflightError{Check: CheckFullPages, Side: Source, LSN: lsn,
@@ -260,6 +251,24 @@ func (r *run) checkReplay(ctx context.Context) error {
 			Next:  "if that was before the fork, run CHECKPOINT at the source and try again; else take a new base backup, or rewind from a stopped standby of the source"}
 	}
 	return r.checkRepeats(ctx, facts, s.sourceEnd.LSN)
+}
+
+func (r *run) unreadable(facts *Facts) error {
+	at := facts.End
+	if len(facts.Gaps) > 0 {
+		at = min(at, facts.Gaps[0].Span.From)
+	}
+	return &PreflightError{Check: CheckReplay, Side: Source, LSN: at,
+		Found: fmt.Sprintf("the WAL that replay needs can be read up to %s only (%s)", at, gapText(facts)),
+		Want:  fmt.Sprintf("all records from %s to %s", r.sit.label.Redo, r.sit.sourceEnd),
+		Next:  "look at the segment there with forkpoint inspect; restore it from the archive if it is damaged"}
+}
+
+func (r *run) noCheckpoint() error {
+	label := r.sit.label
+	return &PreflightError{Check: CheckReplay, Side: Source, LSN: label.LSN,
+		Found: fmt.Sprintf("there is no checkpoint record with redo point %s at %s in its history", label.Redo, label.LSN),
+		Want:  "the checkpoint that the backup label will name"}
 }
 
 // reaches tells whether facts go to a position without a gap: what lies
@@ -285,7 +294,14 @@ func (r *run) replayLog() BlockIndex { return r.newIndex(r.replayWAL()) }
 func (r *run) replayWAL() segment.Source {
 	size := r.sit.target.control.SegmentSize
 	own := without{r.targetWAL(), size, r.ambiguous}
-	return segment.NewChain(segment.NewDir(r.staged.dir, size), own, r.archives())
+	var fetched segment.Source
+	switch {
+	case !r.cfg.DryRun:
+		fetched = segment.NewDir(r.staged.dir, size)
+	case r.cfg.Source.Kind() == source.Directory:
+		fetched = r.plannedWAL()
+	}
+	return segment.NewChain(fetched, own, r.archives())
 }
 
 // fullPagesOff finds the first place from a position on where the log says

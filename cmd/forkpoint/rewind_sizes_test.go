@@ -15,11 +15,11 @@ import (
 // memoryBound is what a rewind may have resident at any size, in bytes.
 const memoryBound = 100 << 20
 
-// TestRewindManyFiles rewinds where both sides have 100,000 small files, of
+// TestRewindManyFiles rewinds where both sides have a million small files, of
 // which a thousand differ, in one folder, from a stopped and from a running
 // source.
 func TestRewindManyFiles(t *testing.T) {
-	const files, differ = 100_000, 1000
+	const files, differ = 1_000_000, 1000
 	pair := divergedPair(t)
 	for _, s := range []*pgtest.Server{pair.Old, pair.Primary} {
 		makeFiles(t, filepath.Join(s.Dir(), "many"), files, files/differ, s.Dir())
@@ -98,18 +98,25 @@ func divergedPair(t *testing.T) *pgtest.Pair {
 }
 
 // makeFiles makes a folder of small files, of which each step-th says whose it
-// is and the others are the same everywhere.
+// is and the others are the same everywhere: names of one file.
 func makeFiles(t *testing.T, dir string, files, step int, whose string) {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	same := dir + ".same"
+	if err := os.WriteFile(same, []byte("the same everywhere"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for n := range files {
-		text := fmt.Sprintf("file %d", n)
+		name := filepath.Join(dir, fmt.Sprintf("%07d", n))
+		var err error
 		if n%step == 0 {
-			text += " of " + whose
+			err = os.WriteFile(name, fmt.Appendf(nil, "file %d of %s", n, whose), 0o600)
+		} else {
+			err = os.Link(same, name)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%07d", n)), []byte(text), 0o600); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

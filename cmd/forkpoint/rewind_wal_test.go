@@ -222,8 +222,13 @@ func TestRewindDamagedWAL(t *testing.T) {
 				if r.name == "pg_rewind" {
 					want = 1
 				}
-				if out := r.run(t, want, old, args...); !strings.Contains(out, tt.name+", offset ") || !strings.Contains(out, "corrupt at") {
-					t.Errorf("no word of the damage in %s: %s", tt.name, out)
+				for _, way := range [][]string{args, append([]string{"--dry-run"}, args...)} {
+					if tt.of == source && len(way) > len(args) {
+						continue // no more than the headers of its pages: see below
+					}
+					if out := r.run(t, want, old, way...); !strings.Contains(out, tt.name+", offset ") || !strings.Contains(out, "corrupt at") {
+						t.Errorf("no word of the damage in %s: %s", tt.name, out)
+					}
 				}
 			}
 			if got := changedFiles(before, treeState(t, old.Dir())); len(got) > 0 {
@@ -231,8 +236,39 @@ func TestRewindDamagedWAL(t *testing.T) {
 			}
 			tt.of.WriteFile(path, whole)
 		}
+		foreseen(t, old, source, "pg_wal/"+size.Name(2, size.Number(fresh)))
 		rewound(t, pair)
 	})
+}
+
+// foreseen wants a dry run to find what is wrong with a segment at the source,
+// which runs.
+func foreseen(t *testing.T, old, source *pgtest.Server, path string) {
+	t.Helper()
+	whole := source.ReadFile(path)
+	refused := func(what, want string, args ...string) {
+		t.Helper()
+		for i, status := range []int{6, 1} {
+			if out := bothNames[i].run(t, status, old, append(args, "--dry-run")...); !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+				t.Errorf("%s: no word of %q: %s", what, want, out)
+			}
+		}
+	}
+	live := []string{"--source-server", source.ConnString()}
+	for _, damage := range []struct{ what, text, want string }{
+		{"not whole", whole[:len(whole)/2], "which replay needs, is not whole: it has 524288 bytes"},
+		{"the content of another", source.ReadFile("pg_wal/00000002.history") + whole[40:], "which replay needs, is not whole"},
+		{"its end is old", whole[:len(whole)-8192] + whole[8192:16384], "its page at offset 1040384 is that of"},
+	} {
+		source.WriteFile(path, damage.text)
+		refused(damage.what, damage.want, live...)
+		source.WriteFile(path, whole)
+	}
+	source.Stop(pgtest.Fast)
+	source.WriteFile(path, whole[:40_000]+"damaged!"+whole[40_008:])
+	refused("damaged within", "corrupt at", "--source-pgdata", source.Dir())
+	source.WriteFile(path, whole)
+	source.Start()
 }
 
 // TestRewindDamagedTail: a target that crashed has a damaged record in its last
