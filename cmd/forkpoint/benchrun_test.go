@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -36,8 +35,9 @@ func measure(b testing.TB, program string, args ...string) cost {
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
+	peak := watchMemory(cmd.Process.Pid)
 	err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-	c := cost{wall: time.Since(began)}
+	c := cost{wall: time.Since(began), memory: peak()}
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -46,13 +46,48 @@ func measure(b testing.TB, program string, args ...string) cost {
 		b.Fatalf("%s %q: %s\n%s", program, args, err, errs.String())
 	}
 	c.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	c.memory = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); strings.HasPrefix(lines[len(lines)-1], "{") {
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &c.result); err != nil {
 			b.Fatal(err)
 		}
 	}
 	return c
+}
+
+// watchMemory reads the most memory that a process had resident, in bytes, until
+// it is asked for it. What the kernel tells of an ended process will not do: it
+// counts what the parent had when it made the process.
+func watchMemory(pid int) (peak func() int64) {
+	done, result := make(chan struct{}), make(chan int64)
+	go func() {
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		var most int64
+		for {
+			most = max(most, highWater(pid))
+			select {
+			case <-tick.C:
+			case <-done:
+				result <- most
+				return
+			}
+		}
+	}()
+	return func() int64 { close(done); return <-result }
+}
+
+// highWater is VmHWM of /proc/PID/status; 0 once the process has ended.
+func highWater(pid int) (n int64) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &n); err == nil {
+			return n << 10
+		}
+	}
+	return 0
 }
 
 // askedBytes is wchar of /proc/PID/io.

@@ -124,6 +124,7 @@ func BenchmarkIndexing(b *testing.B) {
 	b.ReportMetric(median(table.costs[index], wall)/median(table.costs[quiet], wall), "quiet-wall-x")
 	b.ReportMetric(median(table.costs[index], cpu)/median(table.costs[stats], cpu), "stats-cpu-x")
 	b.ReportMetric(1000*median(table.costs[push], wall), "push-ms")
+	b.ReportMetric(median(table.costs[index], func(c cost) float64 { return mb(c.memory) }), "index-peak-MB")
 	if info, err := os.Stat(catalog); err == nil {
 		b.ReportMetric(100*float64(info.Size())/float64(w.to-w.from), "catalog-%-of-WAL")
 	}

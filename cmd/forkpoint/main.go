@@ -24,12 +24,19 @@ func main() {
 // what a database host can spare, bytes. It is no hard limit.
 const memoryLimit = 64 << 20
 
+// collectAt lets the heap grow to so many percent above what is in use before
+// the collector runs, as long as that stays below the limit.
+const collectAt = 400
+
 // run is the whole program but for its end. The first interrupt cancels the
 // work, which then says in which phase it was; from then on the default
 // handling is back, so a second one kills.
 func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(collectAt)
+		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
