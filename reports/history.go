@@ -24,7 +24,8 @@ type HistoryPlace struct {
 	Checkpoint       pg.LSN // start of the latest checkpoint record
 	MinRecoveryPoint pg.LSN
 
-	Log *PlaceLog // what the WAL beside the files tells; nil where it was not read
+	Log    *PlaceLog // what the WAL beside the files tells; nil where it was not read
+	Sought bool      // WAL was looked for
 }
 
 // reached is how far the place's pages may be ahead.
@@ -111,6 +112,7 @@ func CheckHistory(places ...HistoryPlace) *HistoryCheck {
 		c.checkLog(place, parsed, tree)
 	}
 	c.checkClusters(places)
+	c.checkCompared(places, parsed)
 	c.timelines(tree, places)
 	c.Findings.sort()
 	return c
@@ -141,15 +143,17 @@ func (c *HistoryCheck) parse(f HistoryFile) *timeline.History {
 			Title: "timeline 1 has a history file", Detail: "No server reads it: timeline 1 never has ancestors.",
 			Rule: "history files begin with timeline 2", Hint: "remove it once you know who made it"})
 		return nil
-	case len(strings.TrimSpace(string(f.Content))) == 0:
-		c.Findings.Add(Finding{Code: "history-empty", Severity: Damage, Title: fmt.Sprintf("history file of timeline %d is empty", tli),
-			Detail: "A server takes it for a timeline without ancestors and finds no common ancestor with anything.",
-			Path:   f.Path, Timeline: tli, Hint: fmt.Sprintf("fetch %s from the archive or from another node of the cluster", name)})
-		return nil
 	}
 	h, err := timeline.Parse(tli, f.Content)
 	if err != nil {
 		c.Findings.Add(syntaxFinding(f.Path, tli, err))
+		return nil
+	}
+	if len(h.Entries) == 0 {
+		c.Findings.Add(Finding{Code: "history-empty", Severity: Damage, Title: fmt.Sprintf("the history file of timeline %d has no rows", tli),
+			Detail: "A server takes it for a timeline without ancestors: it does not look for WAL of older timelines and finds no checkpoint, and pg_rewind finds no common ancestor.",
+			Rule:   "every timeline but the first has ancestors", Path: f.Path, Timeline: tli,
+			Hint: fmt.Sprintf("fetch %s from the archive or from another node of the cluster, or rebuild it with forkpoint history repair", name)})
 		return nil
 	}
 	checked.Valid, checked.Rows = true, append(checked.Rows, h.Entries...)

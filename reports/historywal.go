@@ -17,6 +17,7 @@ type PlaceLog struct {
 	Held        map[pg.TimelineID][]uint64 // segment numbers, ascending
 	Ready       []pg.SegmentName           // marked as not archived yet
 	Switches    []lineage.Switch
+	Unread      []lineage.Unread
 	Borders     []Border
 	Twins       []Twin // compared with the places before
 }
@@ -25,8 +26,7 @@ type PlaceLog struct {
 type Border struct {
 	Timeline pg.TimelineID // that is left
 	LSN      pg.LSN
-	Verdict  lineage.BorderVerdict
-	Last     pg.LSN // end of the last record before, or of the one across
+	lineage.Border
 }
 
 // Twin is the comparison of one timeline's segments with those of another
@@ -128,7 +128,7 @@ func (c *HistoryCheck) checkUnknownTimelines(place HistoryPlace, tree *timeline.
 			Title:  fmt.Sprintf("WAL of timeline %d, which no history file knows", tli),
 			Detail: fmt.Sprintf("%s from %s on. No server can replay them without %s.", count(len(held), "segment", "segments"), place.Log.SegmentSize.Name(tli, held[0]), tli.HistoryName()),
 			Rule:   "every timeline but the first has a history file",
-			Hint:   fmt.Sprintf("fetch %s from the node that wrote the segments, or rebuild it: forkpoint history repair --timeline %d %s", tli.HistoryName(), tli, place.Path)})
+			Hint:   fmt.Sprintf("fetch %s from the node that wrote the segments, or rebuild it: forkpoint history repair %d %s", tli.HistoryName(), tli, place.Path)})
 	}
 }
 
@@ -167,6 +167,7 @@ func descends(tree *timeline.Tree, tli, ancestor pg.TimelineID) bool {
 func (c *HistoryCheck) checkTwin(place HistoryPlace, twin Twin) {
 	r := twin.Comparison
 	if !r.Differs {
+		c.notCompared(place, twin)
 		return
 	}
 	size := place.Log.SegmentSize

@@ -110,7 +110,9 @@ and by the WAL:
   segment-unknown-timeline  WAL of a timeline that no file knows
   segment-two-contents      one segment name, two contents
   ready-diverged            segments past a fork wait to be archived
-  other-cluster             WAL of another system identifier`
+  other-cluster             WAL of another system identifier
+  switch-not-compared       no WAL at hand shows whether a switch point holds
+  segment-not-compared      segments of one name could not all be compared`
 
 func runHistory(ctx context.Context, app *app, opts historyOptions) error {
 	places, err := historyPlaces(opts.places)

@@ -98,7 +98,8 @@ func TestHistoryValidateDamage(t *testing.T) {
 			rewound(t, pair)
 		}
 	}
-	end := diagnosis(t, 3, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString()).TargetEnd
+	d := diagnosis(t, 3, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString())
+	end, begin := d.TargetEnd, d.Fork.LSN
 	pair.Primary.Stop(pgtest.Fast)
 	stranger := pgtest.New(t, append(oracle(t), pgtest.Fresh())...)
 	p := &places{t: t, primary: pair.Primary.Dir(), old: pair.Old.Dir(), loose: pgtest.Scratch(t)}
@@ -165,6 +166,14 @@ func TestHistoryValidateDamage(t *testing.T) {
 		{"segment-unknown-timeline", func() []string {
 			p.put(filepath.Join(p.primary, "pg_wal", "0000000700000000000000FF"), "")
 			return []string{p.primary}
+		}},
+		{"switch-not-compared", func() []string { loose(3, three); return []string{p.loose} }},
+		{"segment-not-compared", func() []string {
+			name := pair.Old.SegmentSize().Name(3, pair.Old.SegmentSize().Number(begin))
+			damaged := []byte(p.read(filepath.Join(p.primary, "pg_wal", name)))
+			damaged[len(damaged)/2]++
+			p.put(filepath.Join(p.loose, name), string(damaged))
+			return []string{p.primary, p.loose}
 		}},
 		{"ready-diverged", func() []string {
 			size := pair.Old.SegmentSize()

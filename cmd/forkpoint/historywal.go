@@ -50,6 +50,7 @@ func readPlaceLogs(ctx context.Context, places []reports.HistoryPlace) error {
 	var opened []*placeWAL
 	rows := switchPoints(places)
 	for i := range places {
+		places[i].Sought = true
 		var wal *placeWAL
 		var err error
 		if places[i].Segments != nil { // not single files
@@ -113,15 +114,15 @@ func readPlaceLog(ctx context.Context, path string, wal *placeWAL, rows map[swit
 		slices.Sort(held)
 	}
 	var err error
-	if log.Switches, err = lineage.Switches(ctx, wal.source, wal.geometry); err != nil {
+	if log.Switches, log.Unread, err = lineage.Switches(ctx, wal.source, wal.geometry); err != nil {
 		return nil, err
 	}
 	for row := range rows {
-		verdict, last, err := lineage.CheckBorder(ctx, wal.source, wal.geometry, row.tli, row.lsn)
+		border, err := lineage.CheckBorder(ctx, wal.source, wal.geometry, row.tli, row.lsn)
 		if err != nil {
 			return nil, err
 		}
-		log.Borders = append(log.Borders, reports.Border{Timeline: row.tli, LSN: row.lsn, Verdict: verdict, Last: last})
+		log.Borders = append(log.Borders, reports.Border{Timeline: row.tli, LSN: row.lsn, Border: border})
 	}
 	log.Ready = readySegments(path, wal.geometry.SegmentSize)
 	return log, nil
@@ -151,8 +152,11 @@ func compareTwins(ctx context.Context, wal, other *placeWAL, place reports.Histo
 	for _, tli := range slices.Sorted(maps.Keys(place.Log.Held)) {
 		c, err := lineage.FirstDifference(ctx, lineage.Logs{A: wal.source, B: other.source, Path: timeline.SingleTimeline(tli), Geometry: wal.geometry},
 			pg.Span{To: pg.MaxLSN})
-		if err != nil {
-			return nil, fmt.Errorf("compare with %s: %w", place.Path, err)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil { // the files of a node are not all or nothing
+			c = &lineage.Comparison{Unsure: err.Error()}
 		}
 		twins = append(twins, reports.Twin{Other: place.Path, Timeline: tli, Comparison: c})
 	}

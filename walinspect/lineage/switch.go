@@ -23,28 +23,37 @@ type Switch struct {
 	Path     string        `json:"path"` // of the segment file
 }
 
+// Unread is a segment that does not tell what it should.
+type Unread struct {
+	Timeline pg.TimelineID
+	File     string // its name
+	Why      string
+}
+
 // Switches finds the beginnings of timelines in a source: for each timeline
 // but the first, the record that begins it, if the segment in which it does so
-// is there. What cannot be read is left out; it says nothing.
-func Switches(ctx context.Context, s segment.Source, g walinspect.Geometry) ([]Switch, error) {
+// is there. Where the first segment of a timeline that is there cannot be read
+// to its end, and the record was not found before, it is unread.
+func Switches(ctx context.Context, s segment.Source, g walinspect.Geometry) (found []Switch, unread []Unread, err error) {
 	first, err := lowest(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []Switch
 	for _, tli := range slices.Sorted(maps.Keys(first)) {
 		if tli == 1 {
 			continue
 		}
-		sw, ok := findSwitch(ctx, s, g, pg.SegmentName{Timeline: tli, Number: first[tli]})
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if ok {
+		sw, ok, why := findSwitch(ctx, s, g, pg.SegmentName{Timeline: tli, Number: first[tli]})
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, context.Cause(ctx)
+		case ok:
 			found = append(found, sw)
+		case why != "":
+			unread = append(unread, Unread{tli, g.SegmentSize.Name(tli, first[tli]), why})
 		}
 	}
-	return found, nil
+	return found, unread, nil
 }
 
 // lowest is the number of each timeline's first segment.
@@ -62,13 +71,13 @@ func lowest(ctx context.Context, s segment.Source) (map[pg.TimelineID]uint64, er
 }
 
 // findSwitch reads a segment up to the record that begins its timeline.
-func findSwitch(ctx context.Context, s segment.Source, g walinspect.Geometry, name pg.SegmentName) (Switch, bool) {
+func findSwitch(ctx context.Context, s segment.Source, g walinspect.Geometry, name pg.SegmentName) (sw Switch, found bool, unread string) {
 	pages := segment.NewPages(s, g.SegmentSize, segment.OneTimeline(name.Timeline))
 	defer pages.Close()
 	span := g.SegmentSize.Span(name.Number)
 	from, err := walinspect.FirstRecord(ctx, pages, g, span.From)
 	if err != nil {
-		return Switch{}, false
+		return Switch{}, false, err.Error()
 	}
 	r := walinspect.NewReader(pages, g, from)
 	r.SetLimit(span.To)
@@ -81,9 +90,12 @@ func findSwitch(ctx context.Context, s segment.Source, g walinspect.Geometry, na
 		if f := pages.File(); f != nil {
 			sw.Path = f.Path
 		}
-		return sw, true
+		return sw, true, ""
 	}
-	return Switch{}, false
+	if stop := r.Stop(); stop.Reason != walinspect.StopLimit && !stop.Reason.EndOfWAL() {
+		unread = stop.String()
+	}
+	return Switch{}, false, unread
 }
 
 // beginning reads a record that begins a timeline.
@@ -119,34 +131,47 @@ const (
 	BorderUnknown BorderVerdict = "unknown"       // no segment to tell by
 )
 
+// Border is what the log says about a switch point.
+type Border struct {
+	Verdict BorderVerdict
+	Last    pg.LSN // end of the last record before, or of the one across
+	Why     string // of an unknown one: what could not be read
+}
+
 // CheckBorder reads the segment before a switch point as the parent timeline
-// has it and tells whether a record ends there. last is the end of the last
-// record before it, or of the one that goes across.
-func CheckBorder(ctx context.Context, s segment.Source, g walinspect.Geometry, tli pg.TimelineID, lsn pg.LSN) (verdict BorderVerdict, last pg.LSN, err error) {
+// has it and tells whether a record ends there.
+func CheckBorder(ctx context.Context, s segment.Source, g walinspect.Geometry, tli pg.TimelineID, lsn pg.LSN) (Border, error) {
+	unknown := Border{Verdict: BorderUnknown}
 	if !lsn.Valid() {
-		return BorderUnknown, 0, nil
+		return unknown, nil
 	}
 	pages := segment.NewPages(s, g.SegmentSize, segment.OneTimeline(tli))
 	defer pages.Close()
 	start := g.SegmentSize.Start(g.SegmentSize.Number(lsn - 1))
 	from, err := walinspect.FirstRecord(ctx, pages, g, start)
+	if err != nil {
+		unknown.Why = err.Error()
+	}
 	if err != nil || from >= lsn {
-		return BorderUnknown, 0, ctx.Err() // what cannot be read says nothing
+		return unknown, ctx.Err()
 	}
 	r := walinspect.NewReader(pages, g, from)
 	r.SetLimit(lsn)
+	var last pg.LSN
 	for r.Next(ctx) {
 		last = r.Record().End
 	}
 	switch stop := r.Stop(); {
 	case ctx.Err() != nil:
-		return BorderUnknown, 0, context.Cause(ctx)
+		return unknown, context.Cause(ctx)
 	case last == lsn || last.Valid() && g.RecordStart(last) == lsn:
-		return BorderHolds, last, nil
+		return Border{Verdict: BorderHolds, Last: last}, nil
 	case last > lsn:
-		return BorderInside, last, nil
+		return Border{Verdict: BorderInside, Last: last}, nil
 	case stop.Reason.EndOfWAL():
-		return BorderBeyond, last, nil
+		return Border{Verdict: BorderBeyond, Last: last}, nil
+	default:
+		unknown.Why = stop.String()
+		return unknown, nil
 	}
-	return BorderUnknown, last, nil
 }
