@@ -33,7 +33,7 @@ var layers = map[string]string{
 	"walinspect/pgcontrol":  "walinspect/pg",
 	"walinspect/bufpage":    "walinspect/pg",
 	"walinspect/walsummary": "walinspect/pg",
-	"walinspect":            "walinspect/pg walinspect/codec walinspect/pgcontrol",
+	"walinspect":            "walinspect/pg walinspect/codec walinspect/pgcontrol golang.org/x/sys",
 	"walinspect/rmgr":       "walinspect/pg walinspect/pgcontrol walinspect",
 	"walinspect/segment":    "walinspect/pg walinspect/codec walinspect/timeline walinspect golang.org/x/sync",
 	"walinspect/walstream":  "walinspect/pg github.com/jackc/pgx/v5",
