@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"forkpoint/blockmap"
@@ -56,20 +57,41 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// segments yields the lists again; they are valid until the next step.
+// unpackedAhead is how many segments are unpacked before they are asked for.
+const unpackedAhead = 4
+
+// segments yields the lists again; they are valid until the next step. They are
+// unpacked while the caller deals with those before.
 func (l *Ledger) segments() iter.Seq[*blockmap.Segment] {
 	return func(yield func(*blockmap.Segment) bool) {
 		if l == nil {
 			return
 		}
-		for _, p := range l.parts {
-			s := &blockmap.Segment{Xacts: p.decodeXacts(), XIDs: unpacked(blockmap.DecodeXIDs(p.xids)),
-				Assignments: unpacked(blockmap.DecodeAssignments(p.assignments)), Snapshots: unpacked(blockmap.DecodeSnapshots(p.snapshots))}
+		ready, enough := make(chan *blockmap.Segment, unpackedAhead), make(chan struct{})
+		var unpacking sync.WaitGroup
+		unpacking.Go(func() {
+			defer close(ready)
+			for i := range l.parts {
+				select {
+				case ready <- l.parts[i].decode():
+				case <-enough:
+					return
+				}
+			}
+		})
+		defer unpacking.Wait()
+		defer close(enough)
+		for s := range ready {
 			if !yield(s) {
 				return
 			}
 		}
 	}
+}
+
+func (p *ledgerPart) decode() *blockmap.Segment {
+	return &blockmap.Segment{Xacts: p.decodeXacts(), XIDs: unpacked(blockmap.DecodeXIDs(p.xids)),
+		Assignments: unpacked(blockmap.DecodeAssignments(p.assignments)), Snapshots: unpacked(blockmap.DecodeSnapshots(p.snapshots))}
 }
 
 func (p *ledgerPart) decodeXacts() []blockmap.Xact { return unpacked(blockmap.DecodeXacts(p.xacts)) }

@@ -76,7 +76,12 @@ func gatherTransactions(before, after *Log) Transactions {
 		}
 		return true
 	})
-	t.Committed, t.Aborted = r.stream(blockmap.XactKind.Commits), r.stream(func(k blockmap.XactKind) bool { return !k.Commits() })
+	if t.Commits > 0 {
+		t.Committed = r.stream(blockmap.XactKind.Commits)
+	}
+	if t.Aborts > 0 {
+		t.Aborted = r.stream(func(k blockmap.XactKind) bool { return !k.Commits() })
+	}
 	t.lastCommits, t.lastAborts = lastOf(t.lastCommits), lastOf(t.lastAborts)
 	if t.Commits > 0 {
 		t.Seconds = t.Last.Sub(t.First).Seconds()
