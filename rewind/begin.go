@@ -63,11 +63,11 @@ func (r *run) openTarget() error {
 // begin writes the plan into the journal, or goes on with the journal of a run
 // that was interrupted, and bars the target: the first change.
 func (r *run) begin(ctx context.Context) error {
+	text, err := json.MarshalIndent(r.plan, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write down the plan: %w", err)
+	}
 	if r.journal == nil {
-		text, err := json.MarshalIndent(r.plan, "", "  ")
-		if err != nil {
-			return fmt.Errorf("write down the plan: %w", err)
-		}
 		identity, err := target.IdentityOf(r.cfg.Target.Path())
 		if err != nil {
 			return fmt.Errorf("target: %w", err)
@@ -84,12 +84,14 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.result.Journal = r.journal.Dir()
-	if r.resumed == nil {
-		if err := r.timed(PartReports, func() error { return r.saveEvidence(ctx) }); err != nil {
-			return err
-		}
+	if r.resumed != nil {
+		err = replaceFile(r.target.FS(), r.journal.Dir(), resumedPlanFile, text)
+	} else {
+		err = r.timed(PartReports, func() error { return r.saveEvidence(ctx) })
 	}
-	var err error
+	if err != nil {
+		return fmt.Errorf("evidence bundle: %w", err)
+	}
 	if r.sent, err = newSent(r.target.FS(), r.journal.Dir()); err != nil {
 		return fmt.Errorf("evidence bundle: %w", err)
 	}

@@ -166,5 +166,5 @@ const (
 	PartWrite    = "write"     // copy: into the target
 	PartReports  = "reports"   // copy: of the evidence bundle
 	PartFlush    = "flush"     // sync: of the target
-	PartManifest = "manifest"  // sync: of the evidence bundle
+	PartManifest = "manifest"  // seal: of the evidence bundle
 )

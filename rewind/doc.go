@@ -31,10 +31,14 @@
 //     servers and forkpoint ignore.
 //  2. The log for replay is fetched into the state directory and read through.
 //     It is not flushed: a crash leaves the target as it was, and the next run
-//     fetches it anew.
+//     fetches it anew. One that takes up an interrupted run uses again what the
+//     source shows to be its own, and writes it over with the same bytes, which
+//     the disk may have refused to the process before.
 //  3. The journal is made: plan, control file, room for an undo on a full disk;
 //     it counts from the rename of its header on. The evidence joins it. A crash
-//     leaves the target as it was; the next run, or an undo, drops the journal.
+//     leaves the target as it was; the next run, or an undo, drops the journal. A
+//     run that takes it up adds its own plan, by flush, rename and flush of the
+//     directory: verify goes by the last one.
 //  4. The old label is noted in the journal, and then backup_label is replaced
 //     by a text that no server takes for a label, by rename and flush of the
 //     directory. From here on no server starts; pg_control still says what it
@@ -64,14 +68,18 @@
 //  12. backup_label becomes the real one, by rename and flush of the directory.
 //     From here on a server starts, and everything it needs is on disk. After a
 //     crash the label itself tells whether this was done.
-//  13. The journal notes that the rewind is done; the manifest of the bundle is
-//     written by rename; the fetched log goes. A crash leaves a finished target
-//     whose journal the next run closes.
+//  13. The journal notes that the rewind is done. A crash before leaves a finished
+//     target whose journal the next run closes.
+//  14. The manifest of the bundle is written, by flush, rename and flush of the
+//     directory, and the fetched log goes. A crash, or being told to stop, leaves
+//     a finished target; the next run, or "forkpoint evidence seal", writes the
+//     manifest.
 //
-// An undo goes the same way back: it frees the room set aside, bars the target
-// and notes that it undoes; makes everything but the control file and the label
+// An undo goes the same way back: it drops the manifest, frees the room set
+// aside, bars the target and notes that it undoes; makes everything but the control file and the label
 // what it was, which can be done any number of times, and flushes it; gives up
 // the second names; puts back the control file; notes that all is restored; and
 // last puts back the label, or removes it. What a crash leaves is barred until
-// then and is undone by running it again; it cannot be resumed any more.
+// then and is undone by running it again; it cannot be resumed any more. Then
+// what is left in the bundle gets a manifest as in 14.
 package rewind

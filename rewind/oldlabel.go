@@ -44,7 +44,7 @@ func (r *run) checkLabel(context.Context) error {
 		Next:  "start and stop its server once; or take a new base backup"}
 	switch {
 	case strings.Contains(text, "BACKUP METHOD: pg_rewind\n"):
-		e.Next = "start and stop its server once; or, if forkpoint rewound it, take that back with forkpoint rewind --undo"
+		e.Next = "start and stop its server once; or, if forkpoint rewound it, take that back with " + r.undoCommand()
 	case strings.Contains(text, "BACKUP METHOD: pg_start_backup\n"):
 		e.Next = "if its server crashed while it was being backed up, remove the file; if it is a backup, start and stop its server once"
 	}

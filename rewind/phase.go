@@ -11,6 +11,7 @@ const (
 	PhaseCopy   Phase = "copy"   // the first phase that changes the target
 	PhaseFinish Phase = "finish" // label, settings, control file
 	PhaseSync   Phase = "sync"   // everything that was touched to disk
+	PhaseSeal   Phase = "seal"   // the manifest of the evidence bundle; the target is done
 	PhaseDone   Phase = "done"   //
 	PhaseUndo   Phase = "undo"   // old bytes back
 	PhaseVerify Phase = "verify" // read everything again
@@ -24,6 +25,7 @@ var doing = map[Phase]string{
 	PhaseCopy:   "copying blocks and files",
 	PhaseFinish: "writing backup label and control file",
 	PhaseSync:   "syncing what was written",
+	PhaseSeal:   "summing up the evidence",
 	PhaseDone:   "reporting",
 	PhaseUndo:   "putting the old bytes back",
 	PhaseVerify: "checking every page",

@@ -3,6 +3,7 @@ package rewind
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -43,7 +44,13 @@ func (r *run) findUnfinished(ctx context.Context) error {
 		if summary == nil {
 			return r.checkResume(met)
 		}
-		met = met || summary.Stage != journal.Opened
+		met = met || summary.Stage != journal.Opened && summary.Stage != journal.Undone
+		if r.unsealed(summary) {
+			if err := r.sealPassed(ctx, summary); err != nil {
+				return err
+			}
+			continue
+		}
 		if passed, err := r.passReplaced(summary); err != nil {
 			return err
 		} else if passed {
@@ -64,8 +71,7 @@ func (r *run) findUnfinished(ctx context.Context) error {
 		}
 		switch stage {
 		case journal.Done: // but for its last note
-			r.closeEvidence()
-			err = r.closeJournal()
+			err = errors.Join(r.seal(ctx), r.closeJournal())
 		case journal.Opened:
 			err = r.dropJournal(ctx)
 		default:
@@ -101,7 +107,7 @@ func (r *run) checkUnfinished(summary *journal.Summary) error {
 	case r.cfg.DryRun:
 		return &PreflightError{Check: CheckUnfinished, Side: Target,
 			Found: fmt.Sprintf("the rewind %s was interrupted and is not finished", summary.Header.ID),
-			Want:  "a data directory that is as a server left it", Next: "finish it with --resume or take it back with --undo"}
+			Want:  "a data directory that is as a server left it", Next: "run the same command without --dry-run to finish it, or take it back with " + r.undoCommand()}
 	}
 	return nil
 }
@@ -145,6 +151,19 @@ func (r *run) dropJournal(ctx context.Context) error {
 	return nil
 }
 
+// sealPassed writes the manifest of a rewind, or of its undo, that was finished
+// but for that.
+func (r *run) sealPassed(ctx context.Context, s *journal.Summary) error {
+	r.passed = append(r.passed, s.Dir) // tried once
+	if err := r.openTarget(); err != nil {
+		return err
+	}
+	if _, err := r.openJournal(s); err != nil {
+		return err
+	}
+	return errors.Join(r.seal(ctx), r.closeJournal())
+}
+
 // unfinished is the newest journal of the target that is not finished, or nil.
 func (r *run) unfinished() (*journal.Summary, error) {
 	roots := target.NewRoots()
@@ -154,7 +173,7 @@ func (r *run) unfinished() (*journal.Summary, error) {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	for _, s := range slices.Backward(list) {
-		if s.Header.Target == r.cfg.Target.Path() && s.Unfinished() && !slices.Contains(r.passed, s.Dir) {
+		if s.Header.Target == r.cfg.Target.Path() && (s.Unfinished() || r.unsealed(&s)) && !slices.Contains(r.passed, s.Dir) {
 			return &s, nil
 		}
 	}

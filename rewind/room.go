@@ -56,7 +56,9 @@ func (r *run) checkRoom(context.Context) error {
 		kept.PlanBytes += sentLine + int64(len(a.Path))
 		switch a.Kind {
 		case plan.FetchWAL:
-			state.wal += a.Size
+			if !r.restaged.uses(path.Base(a.Path)) {
+				state.wal += a.Size
+			}
 			if at != state {
 				at.growth += a.Size
 			}
@@ -78,14 +80,15 @@ func (r *run) checkRoom(context.Context) error {
 			}
 		}
 	}
-	archived := int64(len(r.archived)) * int64(r.sit.target.control.SegmentSize)
+	segment := int64(r.sit.target.control.SegmentSize)
+	archived := int64(len(r.archived)) * segment
 	state.wal += archived
 	wal, err := rm.at(filepath.Join(r.cfg.Target.Path(), "pg_wal"))
 	if err != nil {
 		return err
 	}
 	if wal != state {
-		wal.growth += archived
+		wal.growth += archived + int64(len(r.restaged.gone))*segment
 	}
 	r.chooseUndo(state, &kept)
 	r.result.BundleSize = state.undo

@@ -89,6 +89,13 @@ func TestRoom(t *testing.T) {
 			t.Errorf("%v, want a refusal", err)
 		}
 	})
+	t.Run("segments that are there", func(t *testing.T) {
+		r := withPlan(t, plan.Action{Kind: plan.FetchWAL, Path: "pg_wal/000000010000000000000001", Size: much})
+		r.restaged.same = map[string]bool{"000000010000000000000001": true}
+		if err := r.checkRoom(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("undo is optional", func(t *testing.T) {
 		r := withPlan(t, plan.Action{Kind: plan.CopyFile, Path: "conf", Size: much, TargetSize: much})
 		r.cfg.UndoOptional = true

@@ -40,6 +40,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		{PhasePlan, r.checkEvidence},
 		{PhasePlan, r.decide},
 		{PhasePlan, r.checkWritable},
+		{PhasePlan, r.checkStaged},
 		{PhasePlan, r.checkPlan},
 		{PhasePlan, r.checkRoom},
 		{PhaseStage, r.foreseeReplay},
@@ -51,6 +52,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		{PhaseCopy, r.apply},
 		{PhaseFinish, r.finish},
 		{PhaseSync, r.commit},
+		{PhaseSeal, r.seal},
 	})
 }
 
@@ -74,6 +76,8 @@ type run struct {
 	edit    *journal.Editor
 	sent    *sent
 	staged  staged
+	// restaged is what of an interrupted run's log for replay is used again.
+	restaged restaged
 	// archived names the segments for replay that neither side has, but a place
 	// that the caller named.
 	archived []string

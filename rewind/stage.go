@@ -52,6 +52,9 @@ func (r *run) checkPlan(ctx context.Context) error {
 			name := size.Name(tli, n)
 			have = have || fetched[name] || !gone[name] && r.targetHasWAL(name)
 		}
+		for _, tli := range s.source.path.SegmentTimelines(size, n) {
+			have = have || r.fromStage(size.Name(tli, n), n)
+		}
 		if have {
 			continue
 		}
@@ -128,13 +131,12 @@ func (r *run) missingWAL(n uint64) error {
 
 // stageWAL fetches what the plan says replay needs.
 func (r *run) stageWAL(ctx context.Context) error {
-	r.staged = staged{dir: r.stageDir(), names: map[string]bool{}}
-	if err := target.MakeDir(r.target.FS(), r.staged.dir); err != nil {
+	if err := r.prepareStage(ctx); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	var actions []plan.Action
 	for _, a := range r.plan.Actions {
-		if a.Kind == plan.FetchWAL {
+		if a.Kind == plan.FetchWAL && !r.staged.names[path.Base(a.Path)] {
 			actions = append(actions, a)
 		}
 	}

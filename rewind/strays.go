@@ -66,7 +66,7 @@ func (r *run) stray(f datadir.File, a *plan.Action) (*plan.Action, error) {
 		return nil, &PreflightError{Check: CheckUnfinished, Side: Target, Path: f.Path,
 			Found: fmt.Sprintf("the interrupted rewind has overwritten %s, which now is to stay as it was", f.Path),
 			Want:  "the same --keep and --overwrite-config as before",
-			Next:  "give the flags that the rewind was begun with, or take it back with --undo"}
+			Next:  "give the flags that the rewind was begun with, or take it back with " + r.undoCommand()}
 	}
 	info, err := r.target.Stat(f.Path)
 	gone := errors.Is(err, fs.ErrNotExist)
@@ -99,7 +99,7 @@ func (r *run) checkLineage() error {
 	if h.Fork != s.fork.LSN || h.ForkTimeline != s.fork.Timeline {
 		return &PreflightError{Check: CheckUnfinished, Side: Source, LSN: s.fork.LSN,
 			Found: fmt.Sprintf("it parted from the target at %s on timeline %d; the interrupted rewind was for a source that did at %s on timeline %d", s.fork.LSN, s.fork.Timeline, h.Fork, h.ForkTimeline),
-			Want:  "a source of the same history", Next: otherSource(h)}
+			Want:  "a source of the same history", Next: r.otherSource(h)}
 	}
 	if h.SourceTimeline == 0 {
 		return nil // begun by a version that did not note it
@@ -107,11 +107,11 @@ func (r *run) checkLineage() error {
 	if step, known := s.source.path.Step(h.SourceTimeline); !known || step.End < h.SourceEnd {
 		return &PreflightError{Check: CheckUnfinished, Side: Source, LSN: h.SourceEnd,
 			Found: fmt.Sprintf("its history does not go through %s on timeline %d, where the source of the interrupted rewind was", h.SourceEnd, h.SourceTimeline),
-			Want:  "the same source, or one that was promoted from it later", Next: otherSource(h)}
+			Want:  "the same source, or one that was promoted from it later", Next: r.otherSource(h)}
 	}
 	return nil
 }
 
-func otherSource(h journal.Header) string {
-	return "name " + h.Source + " or a source that descends from it, or take the interrupted rewind back with --undo and run anew"
+func (r *run) otherSource(h journal.Header) string {
+	return "name " + h.Source + " or a source that descends from it, or take the interrupted rewind back with " + r.undoCommand() + " and run anew"
 }

@@ -55,24 +55,26 @@ func (r *run) startSums(ctx context.Context) {
 				continue
 			}
 			id, ok := fileIDOf(info)
-			if sum, err := sumFile(name); ok && err == nil {
+			if sum, err := sumFile(ctx, name, func(int) {}); ok && err == nil {
 				s.known[id] = sum
 			}
 		}
 	}()
 }
 
-// of is the sum of a file, read now if it is not known.
-func (s *sums) of(name string) (string, error) {
+// of is the sum of a file, read now if it is not known. read is told how many
+// bytes are done.
+func (s *sums) of(ctx context.Context, name string, read func(n int)) (string, error) {
 	if s != nil {
-		<-s.ended
+		<-s.ended // at once where ctx is done, which it goes by too
 		if info, err := os.Lstat(name); err == nil {
 			if id, ok := fileIDOf(info); ok && s.known[id] != "" {
+				read(int(info.Size()))
 				return s.known[id], nil
 			}
 		}
 	}
-	return sumFile(name)
+	return sumFile(ctx, name, read)
 }
 
 // end waits until nothing is read any more.

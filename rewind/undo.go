@@ -54,10 +54,10 @@ func (r *run) undo(ctx context.Context) error {
 func (r *run) undoOne(ctx context.Context, s *journal.Summary) error {
 	r.result.Journal, r.result.Needed = s.Dir, true
 	text := fmt.Sprintf("A rewind of this data directory is being undone. If no forkpoint is running on it any more, run\n  %s\nagain.\n", r.undoCommand())
-	err := journal.Undo(ctx, r.journal, r.target, journal.UndoOptions{Text: text,
+	err := journal.Undo(ctx, r.journal, r.target, journal.UndoOptions{Text: text, Begin: r.unseal,
 		Progress: func(done, total int64) { r.cfg.Progress(Progress{PhaseUndo, done, total, "bytes"}) }})
 	if err == nil {
-		r.removeStage()
+		err = r.seal(ctx)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -101,7 +102,8 @@ func Verify(ctx context.Context, cfg Config) (*Certificate, error) {
 	return c, a.files(ctx)
 }
 
-// lastPlan reads the plan of the newest finished rewind of the target.
+// lastPlan reads the plan of the newest finished rewind of the target, of the run
+// that finished it.
 func (r *run) lastPlan(c *Certificate) (p *plan.Plan, bundle string, err error) {
 	roots := target.NewRoots()
 	defer roots.Close() // read only
@@ -119,7 +121,10 @@ func (r *run) lastPlan(c *Certificate) (p *plan.Plan, bundle string, err error) 
 			return nil, "", err
 		}
 		defer j.Close() // read only
-		text, err := j.Plan()
+		text, err := os.ReadFile(filepath.Join(s.Dir, resumedPlanFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			text, err = j.Plan()
+		}
 		if err != nil {
 			return nil, "", err
 		}

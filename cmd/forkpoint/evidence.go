@@ -20,6 +20,7 @@ type evidenceOptions struct {
 	stateDir string
 	output   string
 	force    bool
+	progress bool
 	format   render.Format
 }
 
@@ -52,8 +53,11 @@ control files, the histories, the report, the plan, and what the catalog had.`,
 		func(ctx context.Context, _ string) error { return listEvidence(app, opts) })
 	add("show [ID]", "Show what a bundle holds", wantArgs(0, 1, "at most one bundle"),
 		func(ctx context.Context, id string) error { return showEvidence(app, opts, id) })
+	cmd.PersistentFlags().BoolVarP(&opts.progress, "progress", "P", false, "show progress where stderr is no terminal")
 	add("verify [ID]", "Compare a bundle with its manifest and read its journal", wantArgs(0, 1, "at most one bundle"),
 		func(ctx context.Context, id string) error { return verifyEvidence(ctx, app, opts, id) })
+	add("seal [ID]", "Write the manifest of a bundle whose rewind was stopped before it could", wantArgs(0, 1, "at most one bundle"),
+		func(ctx context.Context, id string) error { return sealEvidence(ctx, app, opts, id) })
 	pack := add("pack [ID]", "Write a bundle into one compressed archive", wantArgs(0, 1, "at most one bundle"),
 		func(ctx context.Context, id string) error { return packEvidence(ctx, app, opts, id) })
 	pack.Flags().StringVarP(&opts.output, "output", "o", "", "archive `file` to write (default ID.tar.zst)")
@@ -142,9 +146,13 @@ func verifyEvidence(ctx context.Context, app *app, opts evidenceOptions, id stri
 		return err
 	}
 	report := &evidenceVerify{Schema: "forkpoint/evidence-verify/1", Bundle: bundleOf(s)}
-	report.Wrong, report.Files, err = rewind.CheckManifest(ctx, s.Dir)
+	progress := app.progress(opts.progress)
+	defer progress.end()
+	progress.begin("reading the evidence", 0)
+	report.Wrong, report.Files, err = rewind.CheckManifest(ctx, s.Dir, progress.bytes)
+	progress.end()
 	if os.IsNotExist(err) {
-		report.Wrong, err = append(report.Wrong, "the bundle has no manifest: its rewind is not finished"), nil
+		report.Wrong, err = append(report.Wrong, noManifest(s)), nil
 	}
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", s.Dir, err)
@@ -174,6 +182,45 @@ func verifyEvidence(ctx context.Context, app *app, opts evidenceOptions, id stri
 	return nil
 }
 
+// noManifest says why a bundle has no manifest and how it comes to one.
+func noManifest(s *journal.Summary) string {
+	if s.Unfinished() {
+		return "the bundle has no manifest: its rewind is not finished"
+	}
+	return fmt.Sprintf("the bundle has no manifest: its rewind is %s, but was stopped before it was written; %s writes it",
+		s.Stage, rewind.SealCommand(filepath.Dir(s.Dir), s.Header.ID))
+}
+
+// sealEvidence writes the manifest that a run did not come to write. One that
+// is there is left alone: it guards the bundle against changes.
+func sealEvidence(ctx context.Context, app *app, opts evidenceOptions, id string) error {
+	s, err := opts.find(id)
+	if err != nil {
+		return err
+	}
+	if s.Unfinished() {
+		return &refusedError{fmt.Errorf("the rewind %s is not finished: more comes into its bundle, and then the manifest", s.Header.ID), finishHint(s)}
+	}
+	if rewind.Sealed(s.Dir) {
+		return &refusedError{fmt.Errorf("the bundle %s has a manifest", s.Header.ID), "compare them with forkpoint evidence verify"}
+	}
+	progress := app.progress(opts.progress)
+	defer progress.end()
+	progress.begin("reading the evidence", 0)
+	if err := rewind.Seal(ctx, s.Dir, progress.bytes); err != nil {
+		return fmt.Errorf("seal %s: %w", s.Dir, err)
+	}
+	progress.end()
+	fmt.Fprintf(app.stderr, "wrote the manifest of %s\n", s.Dir)
+	return nil
+}
+
+// finishHint is how an unfinished rewind is finished or taken back.
+func finishHint(s *journal.Summary) string {
+	at := " -D " + shellWord(s.Header.Target) + " --state-dir " + shellWord(filepath.Dir(s.Dir))
+	return "finish it with forkpoint rewind --resume" + at + " and its source, or take it back with forkpoint rewind --undo" + at
+}
+
 func dropEvidence(app *app, opts evidenceOptions, id string) error {
 	s, err := opts.find(id)
 	if err != nil {
@@ -181,7 +228,7 @@ func dropEvidence(app *app, opts evidenceOptions, id string) error {
 	}
 	if s.Unfinished() && !opts.force {
 		return &refusedError{fmt.Errorf("the rewind %s is not finished: without the bundle its target is lost", s.Header.ID),
-			"finish it with forkpoint rewind --resume, or take it back with --undo"}
+			finishHint(s)}
 	}
 	if err := os.RemoveAll(s.Dir); err != nil {
 		return fmt.Errorf("remove %s: %w", s.Dir, err)

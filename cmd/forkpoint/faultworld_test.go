@@ -18,6 +18,7 @@ import (
 
 	"forkpoint/blockmap/indexer"
 	"forkpoint/rewind"
+	"forkpoint/rewind/journal"
 	"forkpoint/rewind/source"
 	"forkpoint/rewind/target"
 	"forkpoint/rewind/target/faultfs"
@@ -131,7 +132,7 @@ func (w *faultWorld) run(ctx context.Context, mode faultfs.Mode, first, step int
 	if err != nil {
 		return fmt.Errorf("undisturbed rewind: %w", err)
 	}
-	if err := w.checkProven(); err != nil {
+	if err := errors.Join(w.checkProven(), w.sealed(ctx), w.checkStopped(ctx)); err != nil {
 		return err
 	}
 	tried := 0
@@ -188,6 +189,38 @@ func (w *faultWorld) checkProven() error {
 	return nil
 }
 
+// checkStopped tells a run to stop once the target is done. It ends well, without
+// the manifest of the evidence, which the same command writes; so does an undo
+// after which the power fails.
+func (w *faultWorld) checkStopped(ctx context.Context) error {
+	told := errors.New("told to stop")
+	return w.on(w.start, func(fsys target.FS) error {
+		cfg, err := w.config(fsys)
+		if err != nil {
+			return err
+		}
+		stopping, stop := context.WithCancelCause(ctx)
+		cfg.Event = func(e rewind.Event) {
+			if e.Kind == rewind.EventDone {
+				stop(told)
+			}
+		}
+		result, err := rewind.Run(stopping, cfg)
+		if err != nil {
+			return fmt.Errorf("stopped when the target was done: %w", err)
+		}
+		if notes := strings.Join(result.Notes, "\n"); rewind.Sealed(result.Journal) || !strings.Contains(notes, told.Error()) {
+			return fmt.Errorf("stopped when the target was done: the notes are %q, and there is a manifest: %t", notes, rewind.Sealed(result.Journal))
+		}
+		for _, step := range []func(context.Context, target.FS) error{w.rewind, w.undo} {
+			if err := errors.Join(step(ctx, fsys), w.sealed(ctx)); err != nil {
+				return fmt.Errorf("after a run that was stopped when the target was done: %w", err)
+			}
+		}
+		return w.same(w.before, true)
+	})
+}
+
 // recover undoes and resumes from a state, at once and after being killed once more.
 func (w *faultWorld) recover(ctx context.Context, state *faultfs.Disk, chance *rand.Rand) error {
 	undo := func(fsys target.FS) error { return w.undo(ctx, fsys) }
@@ -195,13 +228,13 @@ func (w *faultWorld) recover(ctx context.Context, state *faultfs.Disk, chance *r
 	if err := w.on(state, undo); err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}
-	if err := w.same(w.before, true); err != nil {
+	if err := errors.Join(w.same(w.before, true), w.sealed(ctx)); err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}
 	if err := w.on(state, again); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	if err := w.same(w.after, false); err != nil {
+	if err := errors.Join(w.same(w.after, false), w.sealed(ctx)); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
 	// Killed again at any operation, or finished, and then the power fails.
@@ -240,6 +273,27 @@ func (w *faultWorld) recover(ctx context.Context, state *faultfs.Disk, chance *r
 		return fmt.Errorf("%s killed at %q, power lost: %w", how, faulty.Hit(), err)
 	}
 	return nil
+}
+
+// sealed wants every bundle of a rewind that was finished, or undone, to be as
+// its manifest says.
+func (w *faultWorld) sealed(ctx context.Context) error {
+	roots := target.NewRoots()
+	defer roots.Close() // read only
+	list, err := journal.List(roots, w.state())
+	for _, s := range list {
+		if s.Stage == journal.Abandoned {
+			continue // of a directory that another one took the place of, to all appearance
+		}
+		wrong, _, bad := rewind.CheckManifest(ctx, s.Dir, func(int64, int64) {})
+		if len(wrong) > 0 || s.Unfinished() {
+			bad = errors.Join(bad, fmt.Errorf("%q", wrong))
+		}
+		if bad != nil {
+			err = errors.Join(err, fmt.Errorf("bundle %s, which is %s: %w", s.Header.ID, s.Stage, bad))
+		}
+	}
+	return err
 }
 
 func (w *faultWorld) same(want map[string]string, times bool) error {

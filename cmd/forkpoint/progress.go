@@ -76,6 +76,9 @@ func (p *progress) set(done, total uint64) {
 	}
 }
 
+// bytes is set for those who count in signed numbers.
+func (p *progress) bytes(done, total int64) { p.set(uint64(max(done, 0)), uint64(max(total, 0))) }
+
 // end closes the last phase with its final numbers.
 func (p *progress) end() {
 	if p == nil {

@@ -120,7 +120,7 @@ func (p *phaseProgress) show(now rewind.Progress) {
 		p.out.begin(now.Phase.Doing(), uint64(max(now.Total, 0)))
 	}
 	if now.Unit == "bytes" {
-		p.out.set(uint64(max(now.Done, 0)), uint64(max(now.Total, 0)))
+		p.out.bytes(now.Done, now.Total)
 	}
 }
 

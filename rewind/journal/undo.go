@@ -27,6 +27,9 @@ type UndoOptions struct {
 	// Force goes on though a server may have run on the target. The result is
 	// then not a working database, only the old bytes at the old places.
 	Force bool
+	// Begin is called when nothing stands in the way of the undo any more, before
+	// it changes anything; may be nil.
+	Begin func() error
 	// Progress is told how many bytes of the log are done; may be nil.
 	Progress func(done, total int64)
 }
@@ -73,6 +76,11 @@ func (u *undo) run(ctx context.Context) error {
 	}
 	if err := u.check(stage); err != nil {
 		return err
+	}
+	if u.o.Begin != nil {
+		if err := u.o.Begin(); err != nil {
+			return err
+		}
 	}
 	steps := []func(context.Context) error{
 		u.begin, u.clear, u.rebuild, u.images, u.attributes, u.sync, u.release, u.control, u.end,
