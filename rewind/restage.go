@@ -111,16 +111,23 @@ func (r *run) compareStaged(ctx context.Context, s *restaged) error {
 }
 
 // fromStage tells whether a segment that is nowhere else can be taken from the
-// stage directory, and notes that it is.
-func (r *run) fromStage(name string, n uint64) bool {
-	if !r.restaged.there[name] {
+// stage directory, and notes that it is. It must have been whole when it was
+// fetched, before the source came past it.
+func (r *run) fromStage(n uint64) bool {
+	size := r.sit.target.control.SegmentSize
+	if r.resumed == nil || size.Span(n).To > r.journal.Header().SourceEnd {
 		return false
 	}
-	size := r.sit.target.control.SegmentSize
 	for later, same := range r.restaged.same {
-		if at, err := pg.ParseSegmentName(later, size); same && err == nil && at.Number > n {
-			r.restaged.gone[name] = true
-			return true
+		at, err := pg.ParseSegmentName(later, size)
+		if !same || err != nil || at.Number <= n {
+			continue
+		}
+		for _, tli := range r.sit.source.path.SegmentTimelines(size, n) {
+			if name := size.Name(tli, n); r.restaged.there[name] {
+				r.restaged.gone[name] = true
+				return true
+			}
 		}
 	}
 	return false

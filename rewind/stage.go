@@ -52,17 +52,16 @@ func (r *run) checkPlan(ctx context.Context) error {
 			name := size.Name(tli, n)
 			have = have || fetched[name] || !gone[name] && r.targetHasWAL(name)
 		}
-		for _, tli := range s.source.path.SegmentTimelines(size, n) {
-			have = have || r.fromStage(size.Name(tli, n), n)
-		}
 		if have {
 			continue
 		}
 		name, found := r.findArchived(ctx, n)
-		if !found {
+		switch {
+		case found:
+			r.archived = append(r.archived, name)
+		case !r.fromStage(n):
 			return r.missingWAL(n)
 		}
-		r.archived = append(r.archived, name)
 	}
 	return nil
 }
