@@ -26,7 +26,10 @@ const (
 )
 
 // messages lists what is known, the more special before the more general.
-func messages() []Message {
+func messages() []Message { return append(lineageMessages(), fileMessages()...) }
+
+// lineageMessages are about timelines and WAL.
+func lineageMessages() []Message {
 	return []Message{
 		message("no-common-ancestor", "pg_rewind", `could not find common ancestor`,
 			"The two history files share no first timeline, so pg_rewind finds no place where they parted.",

@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"forkpoint/reports"
 	"forkpoint/reports/render"
+	"forkpoint/rewind/target"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pg"
@@ -39,7 +37,8 @@ the WAL counts.
 The result is written beside the old file in the first place, as
 NNNNNNNN.history.forkpoint, and checked as "history validate" does. With
 --in-place it takes the file's own name, and what was there is kept as
-NNNNNNNN.history.before-repair. Rows whose reason is lost say so.`,
+NNNNNNNN.history.before-repair. Rows whose reason is lost say so. The folder must
+belong to the user who runs this; its server may run.`,
 		Example: `  forkpoint history repair 3 /data/a /backup/archive
   forkpoint history repair 3 /data/a --in-place`,
 		Args: wantArgs(2, 0, "a timeline and where its files and WAL lie"),
@@ -123,61 +122,21 @@ func majorOf(opts historyRepairOptions) int {
 
 // writeRepaired writes the file into the first place. Nothing is overwritten
 // that is not kept.
-func writeRepaired(opts historyRepairOptions, content []byte, report *reports.HistoryRepair) error {
-	folder := opts.places[0]
+func writeRepaired(opts historyRepairOptions, content []byte, report *reports.HistoryRepair) (err error) {
+	folder, err := filepath.Abs(opts.places[0])
+	if err != nil {
+		return err
+	}
 	if dir, err := datadir.Open(folder); err == nil {
 		if folder, err = dir.WAL(); err != nil {
 			return err
 		}
 	}
-	name := filepath.Join(folder, opts.tli.HistoryName())
-	report.Path = name + ".forkpoint"
-	if err := writeNew(report.Path, content); err != nil {
-		return err
+	roots := target.NewRoots()
+	defer func() { err = errors.Join(err, roots.Close()) }()
+	report.Path, report.Kept, err = target.PlaceFile(roots, filepath.Join(folder, opts.tli.HistoryName()), content, opts.inPlace)
+	if errors.Is(err, target.ErrKept) {
+		return &hintedError{err, "compare it with the file, and put it away"}
 	}
-	if !opts.inPlace {
-		return nil
-	}
-	if _, err := os.Stat(name); err == nil {
-		report.Kept = name + ".before-repair"
-		if err := os.Link(name, report.Kept); err != nil {
-			return &hintedError{fmt.Errorf("keep the old file: %w", err), "an earlier repair kept its file there; put that away first"}
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(report.Path, name); err != nil {
-		return err
-	}
-	report.Path = name
-	return syncFolder(folder)
-}
-
-// writeNew writes a file that must be durable. One of an earlier repair gives
-// way.
-func writeNew(path string, content []byte) (err error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	if err := ownAs(f, filepath.Dir(path)); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close() // read only
-	return d.Sync()
+	return err
 }
