@@ -26,7 +26,9 @@ func rewindCost(ctx context.Context, e *ends, in *reports.DivergenceInput, x *re
 		return nil, fmt.Errorf("source: find end of WAL: %w", err)
 	}
 	cost := &reports.RewindCost{Needed: true, Exact: true, Replay: pg.Span{From: in.Checkpoint.Redo, To: max(in.Fork.LSN, end.LSN)}.Len()}
-	classic, err := plan.Decide(planInput(ctx, e, in, x.Source.Path, end, plan.Classic))
+	input := planInput(ctx, e, in, x.Source.Path, end, plan.Classic)
+	input.Summed = x.Plan != nil // else its actions are looked at too
+	classic, err := plan.Decide(input)
 	exact := classic
 	switch {
 	case err != nil:

@@ -38,7 +38,7 @@ var layers = map[string]string{
 	"walinspect/segment":    "walinspect/pg walinspect/codec walinspect/timeline walinspect golang.org/x/sync",
 	"walinspect/walstream":  "walinspect/pg github.com/jackc/pgx/v5",
 	"walinspect/lineage":    "walinspect/pg walinspect/timeline walinspect walinspect/rmgr walinspect/segment",
-	"walinspect/datadir":    "walinspect/pg walinspect/timeline walinspect/pgcontrol",
+	"walinspect/datadir":    "walinspect/pg walinspect/timeline walinspect/pgcontrol golang.org/x/sys",
 	"walinspect/waltest":    "walinspect/pg walinspect",
 	"walinspect/pgtest":     "walinspect/pg github.com/jackc/pgx/v5",
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,29 +99,25 @@ func divergedPair(t *testing.T) *pgtest.Pair {
 }
 
 // makeFiles makes a folder of small files, of which each step-th says whose it
-// is and the others are the same everywhere: names of one file.
+// is and the others are the same everywhere: names of one file. It does not hold
+// all names, for what this process has resident counts for what it starts.
 func makeFiles(t *testing.T, dir string, files, step int, whose string) {
 	t.Helper()
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	same := dir + ".same"
-	if err := os.WriteFile(same, []byte("the same everywhere"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for n := range files {
-		name := filepath.Join(dir, fmt.Sprintf("%07d", n))
-		var err error
-		if n%step == 0 {
-			err = os.WriteFile(name, fmt.Appendf(nil, "file %d of %s", n, whose), 0o600)
-		} else {
-			err = os.Link(same, name)
-		}
-		if err != nil {
+	own := func(name string, err error) {
+		t.Helper()
+		if err := errors.Join(err, pgtest.Own(name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := pgtest.Own(dir); err != nil {
-		t.Fatal(err)
+	own(dir, os.Mkdir(dir, 0o700))
+	same := dir + ".same"
+	own(same, os.WriteFile(same, []byte("the same everywhere"), 0o600))
+	for n := range files {
+		name := filepath.Join(dir, fmt.Sprintf("%07d", n))
+		if n%step == 0 {
+			own(name, os.WriteFile(name, fmt.Appendf(nil, "file %d of %s", n, whose), 0o600))
+		} else if err := os.Link(same, name); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -47,6 +47,10 @@ type Input struct {
 	// DropUnknownWAL removes what only the target has in pg_wal and is neither
 	// a segment nor a history file, as pg_rewind does. Such files harm nobody.
 	DropUnknownWAL bool
+
+	// Summed leaves files of both sides that are no relation's out of the
+	// actions: they are only counted, for there can be a million.
+	Summed bool
 }
 
 // TypeError is a path that is one kind of file at the source and another at
@@ -139,7 +143,12 @@ func (d *decider) decide(p Pair) error {
 		d.noteFork(s)
 		d.add(Action{Kind: CopyForks, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonSideFork})
 	default:
-		d.add(Action{Kind: CopyFile, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonNotRelation})
+		a := Action{Kind: CopyFile, Path: p.Path, Size: s.Size, TargetSize: t.Size, Reason: ReasonNotRelation}
+		if d.in.Summed {
+			d.plan.Totals.count(a, d.in.BlockSize)
+			return nil
+		}
+		d.add(a)
 	}
 	return nil
 }

@@ -17,7 +17,9 @@ import (
 // A lock file alone is no proof, for a server that dies leaves it behind and
 // its process number may be another program's by now. So the process must
 // exist, and where /proc shows what it is, be a server in this directory.
-// A dead server whose backends live on counts as running: they still write.
+// A dead server whose backends live on counts as running: they still write. So
+// does one in another container with this directory, as far as it shows; its
+// process number means nothing here.
 func (d *Dir) Running() (pid int, running bool) {
 	text, err := os.ReadFile(d.join("postmaster.pid"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,11 +36,11 @@ func (d *Dir) Running() (pid int, running bool) {
 	}
 	const sharedMemoryLine = 6 // "key id" (LOCK_FILE_LINE_SHMEM_KEY in src/include/utils/pidfile.h)
 	if len(lines) > sharedMemoryLine {
-		if fields := strings.Fields(lines[sharedMemoryLine]); len(fields) == 2 {
-			return pid, attached(fields[1])
+		if fields := strings.Fields(lines[sharedMemoryLine]); len(fields) == 2 && attached(fields[1]) {
+			return pid, true
 		}
 	}
-	return pid, false
+	return pid, d.opened()
 }
 
 // serves tells whether pid is a live process that can be this directory's server.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -134,6 +135,36 @@ func TestServerOrphan(t *testing.T) {
 		t.Error("the loop ended by itself")
 	}
 	s.Await("the end of the backend", func() (bool, error) {
+		_, running := d.Running()
+		return !running, nil
+	})
+}
+
+// A server in a container of its own, with the same directory: neither its
+// process number nor its shared memory is to be seen here. A session has
+// catalogs open.
+func TestServerElsewhere(t *testing.T) {
+	s := pgtest.Run(t, pgtest.SegSize(1))
+	d := open(t, s)
+	conn := s.Conn("postgres")
+	if _, err := conn.Exec(context.Background(), "CREATE TABLE t AS SELECT 1"); err != nil {
+		t.Fatal(err)
+	}
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	lock := s.ReadFile("postmaster.pid")
+	lines := strings.Split(lock, "\n")
+	lines[0], lines[6] = fmt.Sprint(gone.Process.Pid), "  5432001  2147483000"
+	s.WriteFile("postmaster.pid", strings.Join(lines, "\n"))
+	if _, running := d.Running(); !running {
+		t.Error("a server has its catalogs open, but the directory counts as unused")
+	}
+	s.WriteFile("postmaster.pid", lock)
+	s.Stop(pgtest.Kill9)
+	s.WriteFile("postmaster.pid", strings.Join(lines, "\n"))
+	s.Await("the end of the server's processes", func() (bool, error) {
 		_, running := d.Running()
 		return !running, nil
 	})
