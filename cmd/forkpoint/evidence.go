@@ -152,7 +152,8 @@ func verifyEvidence(ctx context.Context, app *app, opts evidenceOptions, id stri
 	report.Wrong, report.Files, err = rewind.CheckManifest(ctx, s.Dir, progress.bytes)
 	progress.end()
 	if os.IsNotExist(err) {
-		report.Wrong, err = append(report.Wrong, noManifest(s)), nil
+		report.noManifest(s)
+		err = nil
 	}
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", s.Dir, err)
@@ -183,12 +184,13 @@ func verifyEvidence(ctx context.Context, app *app, opts evidenceOptions, id stri
 }
 
 // noManifest says why a bundle has no manifest and how it comes to one.
-func noManifest(s *journal.Summary) string {
+func (r *evidenceVerify) noManifest(s *journal.Summary) {
 	if s.Unfinished() {
-		return "the bundle has no manifest: its rewind is not finished"
+		r.Wrong, r.Next = append(r.Wrong, "there is no manifest: the rewind is not finished"), finishHint(s)
+		return
 	}
-	return fmt.Sprintf("the bundle has no manifest: its rewind is %s, but was stopped before it was written; %s writes it",
-		s.Stage, rewind.SealCommand(filepath.Dir(s.Dir), s.Header.ID))
+	r.Wrong = append(r.Wrong, fmt.Sprintf("there is no manifest: the run that left the rewind %s was stopped before", s.Stage))
+	r.Next = rewind.SealCommand(filepath.Dir(s.Dir), s.Header.ID) + " writes it"
 }
 
 // sealEvidence writes the manifest that a run did not come to write. One that

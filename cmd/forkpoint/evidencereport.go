@@ -97,6 +97,7 @@ type evidenceVerify struct {
 	Bundle evidenceBundle `json:"bundle"`
 	Files  int            `json:"files"`
 	Wrong  []string       `json:"wrong"`
+	Next   string         `json:"next,omitempty"` // what to run
 }
 
 // Worst is damage where anything does not fit.
@@ -117,5 +118,9 @@ func (r *evidenceVerify) Document() reports.Document {
 	for _, w := range r.Wrong {
 		t.Rows = append(t.Rows, []any{w})
 	}
-	return reports.Document{Sections: []reports.Section{{Parts: []reports.Part{t}}}}
+	parts := []reports.Part{t}
+	if r.Next != "" {
+		parts = append(parts, reports.Text(r.Next))
+	}
+	return reports.Document{Sections: []reports.Section{{Parts: parts}}}
 }
