@@ -13,8 +13,9 @@ import (
 	"forkpoint/walinspect/pgtest"
 )
 
-// startStream runs index --follow --source-server and returns how to end it.
-func startStream(t *testing.T, s *pgtest.Server, spool string, args ...string) (end func()) {
+// startStream runs index --follow --source-server and returns how to end it,
+// which tells what it said.
+func startStream(t *testing.T, s *pgtest.Server, spool string, args ...string) (end func() string) {
 	t.Helper()
 	follow := pgtest.RunAs(exec.Command(programPath(t), append([]string{"index", "--follow", "--every", "50ms"}, args...)...))
 	if follow.Env == nil {
@@ -26,7 +27,7 @@ func startStream(t *testing.T, s *pgtest.Server, spool string, args ...string) (
 	if err := follow.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func() {
+	return func() string {
 		t.Helper()
 		if err := follow.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
@@ -37,6 +38,7 @@ func startStream(t *testing.T, s *pgtest.Server, spool string, args ...string) (
 		if left, err := os.ReadDir(spool); err != nil || len(left) > 0 {
 			t.Errorf("the spool is left behind: %v, %v\n%s", left, err, &said)
 		}
+		return said.String()
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"forkpoint/blockmap"
 	"forkpoint/blockmap/relname"
 	"forkpoint/reports"
 	"forkpoint/walinspect/pg"
@@ -29,6 +31,7 @@ type streamer struct {
 	at       pg.LSN        // end of what was received; 0 before the first stream
 	fresh    bool          // something came since the last pass
 	spooled  map[pg.SegmentName]bool
+	gaps     map[pg.TimelineID][]reports.Gap // that the server had removed, by the timeline that went on
 }
 
 // runStream indexes the log of a running server until a signal ends it. A
@@ -40,7 +43,7 @@ func runStream(ctx context.Context, app *app, opts indexOptions) (err error) {
 	}
 	defer func() { conn.Close() }() // the one that is open then
 	opts.place = conn.String()
-	s := &streamer{spooled: map[pg.SegmentName]bool{}}
+	s := &streamer{spooled: map[pg.SegmentName]bool{}, gaps: map[pg.TimelineID][]reports.Gap{}}
 	if s.identity, err = conn.Identify(ctx); err != nil {
 		return err
 	}
@@ -120,13 +123,14 @@ func (s *streamer) stream(ctx context.Context, conn *walstream.Conn) error {
 			return err
 		}
 		end, err := s.start(ctx, conn)
+		if err == nil && end == nil {
+			end, err = s.receive(ctx, conn)
+		}
+		if errors.Is(err, walstream.ErrRemoved) {
+			err = s.skip(ctx, err)
+		}
 		if err != nil {
 			return err
-		}
-		if end == nil {
-			if end, err = s.receive(ctx, conn); err != nil {
-				return err
-			}
 		}
 		if err := s.pass(ctx); err != nil {
 			return &streamError{err}
@@ -181,22 +185,41 @@ func (s *streamer) choose(ctx context.Context, conn *walstream.Conn) error {
 	return err
 }
 
-// start begins to stream. Where the server has removed the log meanwhile, it
-// goes on with what there is, and the gap is in the report.
+// start begins to stream. Where the server left the timeline before that place,
+// the place is chosen anew the next time.
 func (s *streamer) start(ctx context.Context, conn *walstream.Conn) (*walstream.Switch, error) {
 	end, err := conn.Start(ctx, s.opts.slot, s.tli, s.at)
-	size := s.identity.SegmentSize
 	if err != nil && s.tli != s.identity.Timeline && !errors.Is(err, walstream.ErrRemoved) {
-		s.at = 0 // the server left the timeline before that place: choose anew
-		return nil, err
-	}
-	if now := size.Start(size.Number(s.identity.Flushed)); errors.Is(err, walstream.ErrRemoved) && (s.at < now || s.tli < s.identity.Timeline) {
-		s.app.log.Warn("the server has removed WAL that is not in the catalog: going on with what it writes now; an archive may have the rest",
-			"tli", s.tli, "lsn", s.at, "err", err)
-		s.tli, s.at = s.identity.Timeline, now
-		return nil, err
+		s.at = 0
 	}
 	return end, err
+}
+
+// skip passes over log that the server has removed: the next time the stream
+// goes on with what the server writes now, and the gap is in the report. What it
+// wrote when the connection was made is all that is known of that.
+func (s *streamer) skip(ctx context.Context, removed error) error {
+	size, id := s.identity.SegmentSize, s.identity
+	now := size.Start(size.Number(id.Flushed))
+	if s.at >= now && s.tli >= id.Timeline {
+		return removed
+	}
+	s.app.log.Warn("the server has removed WAL that is not in the catalog: going on with what it writes now; an archive may have the rest",
+		"tli", s.tli, "lsn", s.at, "err", removed)
+	known, err := s.catalog.Variants(ctx, blockmap.SegmentKey{SystemID: id.SystemID, SegmentSize: size,
+		Name: pg.SegmentName{Timeline: s.tli, Number: size.Number(s.at)}})
+	if err != nil {
+		return &streamError{err}
+	}
+	gap := pg.Span{From: s.at, To: now}
+	if slices.ContainsFunc(known, func(v *blockmap.Segment) bool { return v.Complete }) {
+		gap.From = min(now, size.Start(size.Number(s.at)+1)) // it was asked for once more
+	}
+	if !gap.Empty() {
+		s.gaps[id.Timeline] = append(s.gaps[id.Timeline], reports.Gap{Span: gap, Reason: removed.Error()})
+	}
+	s.tli, s.at = id.Timeline, now
+	return removed
 }
 
 // receive takes in pieces until the timeline ends.
@@ -277,6 +300,11 @@ func (s *streamer) last(ctx context.Context) error {
 	cluster := reports.Cluster{SystemID: s.identity.SystemID, SegmentSize: s.identity.SegmentSize}
 	if err := learnMajor(late, s.catalog, &cluster); err != nil {
 		return err
+	}
+	for tli, gaps := range s.gaps {
+		if t := s.report[tli]; t != nil {
+			t.Span.From, t.Gaps = min(t.Span.From, gaps[0].From), append(gaps, t.Gaps...)
+		}
 	}
 	return s.show(cluster)
 }

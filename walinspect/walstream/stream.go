@@ -36,8 +36,8 @@ type Switch struct {
 	At   pg.LSN
 }
 
-// ErrRemoved is matched by the error of Start where the server does not have the
-// log any more.
+// ErrRemoved is matched by the error of Start or Receive where the server does
+// not have the log any more: it may find out only when it comes to send it.
 var ErrRemoved = errors.New("the server has removed this WAL")
 
 // Start asks for the log of a timeline from a position on. slot may be empty.
@@ -67,11 +67,7 @@ func (c *Conn) Start(ctx context.Context, slot string, tli pg.TimelineID, from p
 				return nil, fmt.Errorf("%s: %w", command, err)
 			}
 		case *pgproto3.ErrorResponse:
-			err := fmt.Errorf("%s: %w", command, pgconn.ErrorResponseToPgError(m))
-			if m.Code == "58P01" || m.Code == "55000" { // undefined file, or invalidated slot
-				err = fmt.Errorf("%w: %w", ErrRemoved, err)
-			}
-			return nil, err
+			return nil, serverError(command, m)
 		case *pgproto3.ReadyForQuery:
 			if end == nil {
 				err = fmt.Errorf("%s: the server did not begin to stream", command)
@@ -109,11 +105,20 @@ func (c *Conn) Receive(ctx context.Context, wait time.Duration) (Piece, error) {
 		case *pgproto3.CopyDone:
 			return c.ended(ctx)
 		case *pgproto3.ErrorResponse:
-			return Piece{}, fmt.Errorf("receive WAL at %s: %w", c.received, pgconn.ErrorResponseToPgError(m))
+			return Piece{}, serverError(fmt.Sprintf("receive WAL at %s", c.received), m)
 		case *pgproto3.CommandComplete:
 			return Piece{}, fmt.Errorf("receive WAL at %s: the server ended the stream, it is shutting down", c.received)
 		}
 	}
+}
+
+// serverError is what the server said to what it was asked to do.
+func serverError(what string, m *pgproto3.ErrorResponse) error {
+	err := fmt.Errorf("%s: %w", what, pgconn.ErrorResponseToPgError(m))
+	if m.Code == "58P01" || m.Code == "55000" { // undefined file, or invalidated slot
+		err = fmt.Errorf("%w: %w", ErrRemoved, err)
+	}
+	return err
 }
 
 // data takes a message apart: log ('w': start, end and time of the server, 8
