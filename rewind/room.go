@@ -50,7 +50,7 @@ func (r *run) checkRoom(context.Context) error {
 		if err != nil {
 			return err
 		}
-		grow := max(0, a.Size-a.TargetSize)
+		grow := r.growth(a)
 		kept.Names++
 		kept.NameBytes += int64(len(a.Path))
 		kept.PlanBytes += sentLine + int64(len(a.Path))
@@ -100,6 +100,24 @@ func (r *run) checkRoom(context.Context) error {
 	}
 	return nil
 }
+
+// growth is how much longer a file becomes. Holes that only the source has stay
+// holes, and take no room where they are seen: in a stopped directory, unless an
+// interrupted run may have written there.
+func (r *run) growth(a plan.Action) int64 {
+	grow := max(0, a.Size-a.TargetSize)
+	sparse, tells := r.cfg.Source.(interface {
+		Stored(path string, from, to int64) int64
+	})
+	if !tells || r.resumed != nil || grow < smallestSparse || a.Kind == plan.FetchWAL {
+		return grow
+	}
+	return sparse.Stored(a.Path, a.TargetSize, a.Size)
+}
+
+// smallestSparse is how much a file must grow for its holes to be looked at,
+// bytes.
+const smallestSparse = 16 << 20
 
 // chooseUndo adds what the journal takes. Where the caller can do without the
 // old bytes and there is no room for them, they are not kept.

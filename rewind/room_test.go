@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"forkpoint/rewind/plan"
+	"forkpoint/rewind/source"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pgcontrol"
 )
@@ -94,6 +95,34 @@ func TestRoom(t *testing.T) {
 		r.restaged.same = map[string]bool{"000000010000000000000001": true}
 		if err := r.checkRoom(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+	t.Run("holes of the source", func(t *testing.T) {
+		for _, data := range []int64{0, 1 << 20, 1 << 30} { // the last as much as the file is long
+			const size = 1 << 30
+			r := withPlan(t, plan.Action{Kind: plan.CopyFile, Path: "sparse", Size: size})
+			dir := withPlan(t).cfg.Target.Path()
+			f, err := os.Create(filepath.Join(dir, "sparse"))
+			if err == nil {
+				err = f.Truncate(size)
+			}
+			if err == nil && data > 0 {
+				_, err = f.WriteAt([]byte("data"), size/2)
+			}
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			local, err := source.OpenLocal(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.cfg.Source = local
+			if data == size {
+				r.resumed = &resumed{}
+			}
+			if got := r.growth(r.plan.Actions[0]); got < min(data, 4) || got > max(data, 1<<22*min(data, 1)) {
+				t.Errorf("%d bytes of data: the file grows by %d", data, got)
+			}
 		}
 	})
 	t.Run("undo is optional", func(t *testing.T) {

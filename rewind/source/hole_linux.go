@@ -2,6 +2,7 @@ package source
 
 import (
 	"errors"
+	"iter"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -31,4 +32,25 @@ func holeAt(f *os.File, off, length int64) (int64, error) {
 		return length, nil
 	}
 	return 0, nil
+}
+
+// extents yields the parts of the file in [from, to) that are not in holes.
+func extents(f *os.File, from, to int64) iter.Seq2[int64, int64] {
+	return func(yield func(from, to int64) bool) {
+		for at := from; at < to; {
+			data, err := f.Seek(at, unix.SEEK_DATA)
+			if errors.Is(err, unix.ENXIO) || err == nil && data >= to {
+				return
+			}
+			hole, errHole := f.Seek(data, unix.SEEK_HOLE)
+			if err != nil || errHole != nil || hole <= data { // a file system that does not tell
+				yield(at, to)
+				return
+			}
+			if !yield(data, min(hole, to)) {
+				return
+			}
+			at = hole
+		}
+	}
 }

@@ -146,6 +146,24 @@ func (l *Local) Fetch(ctx context.Context, ranges iter.Seq[Range], deliver func(
 	})
 }
 
+// Stored is the most that [Local.Fetch] gives as bytes of [from, to) of a file,
+// where the rest is allowed to be [Chunk.Zeros]: holes count in whole parts,
+// wherever these begin.
+func (l *Local) Stored(path string, from, to int64) int64 {
+	f, err := l.open(path)
+	if err != nil {
+		return to - from
+	}
+	defer f.Close() // read only: nothing is lost if it fails
+	n := int64(0)
+	for a, b := range extents(f, from, to) {
+		if n += b - a + 2*PartSize; n >= to-from {
+			return to - from
+		}
+	}
+	return n
+}
+
 func (l *Local) Hash(ctx context.Context, ranges iter.Seq[Range], deliver func(Digest) error) error {
 	return l.readAll(ctx, groups(ranges, false), func(path string, p part, data []byte, r result) error {
 		d := Digest{Path: path, Offset: p.offset, Length: int64(len(data)), Missing: r.missing, Short: r.short, Last: r.last}
