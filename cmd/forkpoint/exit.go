@@ -126,12 +126,17 @@ func statusOf(err error) status {
 		return statusCancelled
 	case errors.As(err, &usage):
 		return statusUsage
-	case errors.Is(err, source.ErrTransient), errors.Is(err, source.ErrTimeLimit):
+	case isTransient(err):
 		return statusTransient
 	case errors.Is(err, errNeedsPerson), rewind.IsRefusal(err), errors.As(err, &refused), errors.As(err, &grants), errors.Is(err, source.ErrRunning), errors.Is(err, source.ErrUnsafePath):
 		return statusRefused
 	}
 	return statusError
+}
+
+// isTransient tells whether the cause may go away by itself.
+func isTransient(err error) bool {
+	return errors.Is(err, source.ErrTransient) || errors.Is(err, source.ErrTimeLimit)
 }
 
 // hintOf is what the operator can do about err, "" when nobody knows. The
@@ -163,6 +168,10 @@ type errorReport struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Transient: the cause may go away by itself, so the same command may get
+	// further at another time. Where the status is that of a rewind which broke
+	// off, this tells a script whether to resume it at once.
+	Transient bool `json:"transient,omitempty"`
 }
 
 // finish says what went wrong and returns the exit status. People read it on
@@ -176,7 +185,7 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error, format 
 	if err == nil || errors.Is(err, errFindings) || errors.Is(err, errNeedsPerson) {
 		return int(code)
 	}
-	report := errorReport{Schema: "forkpoint/error/1", Status: code, Message: err.Error(), Hint: hintOf(err)}
+	report := errorReport{Schema: "forkpoint/error/1", Status: code, Message: err.Error(), Hint: hintOf(err), Transient: isTransient(err)}
 	if code == statusUsage && report.Hint == "" {
 		report.Hint = fmt.Sprintf("see %q", cmd.CommandPath()+" --help")
 	}

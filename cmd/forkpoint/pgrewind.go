@@ -77,15 +77,8 @@ type pgRewind struct {
 func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	p.opts = opts
 	p.app.log = slog.New(&pgRewindLog{p: p, level: p.app.level})
-	if os.Geteuid() == 0 {
-		return &rewind.PreflightError{Check: rewind.CheckUser, Side: rewind.Target}
-	}
-	if _, err := os.Stat(opts.target); err != nil {
-		return fmt.Errorf("could not read permissions of directory \"%s\": %s", opts.target, strerror(err))
-	}
-	control := opts.target + "/global/pg_control"
-	if _, err := os.Stat(control); err != nil {
-		return fmt.Errorf("could not open file \"%s\" for reading: %s", control, strerror(err))
+	if err := checkPgRewind(opts.target); err != nil {
+		return err
 	}
 	if opts.debug {
 		p.app.level.Set(slog.LevelDebug)
@@ -112,17 +105,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		p.info("executing in dry-run mode")
 		p.line("detail: The target directory will not be modified.")
 	}
-	cfg := rewind.Config{
-		Target: e.target, Source: e.source, Known: e.digests(), StateDir: stateDir("", e.target.Path()),
-		NewIndex: e.blocks,
-		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
-		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
-		DropUnknownWAL: true, AsRecovered: true, TrustHistory: true,
-		Log: p.app.log, Event: p.event, Progress: p.progress.show,
-	}
-	cfg.Evidence = func(ctx context.Context, dir string, found *rewind.Examination) error {
-		return saveReports(ctx, p.app, e, found, opts.sourceServer, dir)
-	}
+	cfg := p.config(e)
 	if opts.restoreWAL {
 		restore, cleanup, err := restoreSource(e, opts.configFile, cfg.StateDir, opts.dryRun)
 		if err != nil {
@@ -141,6 +124,38 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		p.line("detail: " + oneLine(note))
 	}
 	return nil
+}
+
+// checkPgRewind is what pg_rewind looks at first, in its words.
+func checkPgRewind(dir string) error {
+	if os.Geteuid() == 0 {
+		return &rewind.PreflightError{Check: rewind.CheckUser, Side: rewind.Target}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("could not read permissions of directory \"%s\": %s", dir, strerror(err))
+	}
+	control := dir + "/global/pg_control"
+	if _, err := os.Stat(control); err != nil {
+		return fmt.Errorf("could not open file \"%s\" for reading: %s", control, strerror(err))
+	}
+	return nil
+}
+
+// config is that of a rewind that does what pg_rewind does.
+func (p *pgRewind) config(e *ends) rewind.Config {
+	opts := p.opts
+	cfg := rewind.Config{
+		Target: e.target, Source: e.source, Known: e.digests(), StateDir: stateDir("", e.target.Path()),
+		NewIndex: e.blocks,
+		DryRun:   opts.dryRun, Rule: plan.Exact, WriteRecoveryConf: opts.recoveryConf,
+		KeepForkSegment: true, Undo: true, UndoOptional: true, Sync: !opts.noSync, SyncFS: opts.syncMethod == "syncfs", AllowUnclean: !opts.noEnsure,
+		DropUnknownWAL: true, AsRecovered: true, TrustHistory: true,
+		Log: p.app.log, Event: p.event, Progress: p.progress.show,
+	}
+	cfg.Evidence = func(ctx context.Context, dir string, found *rewind.Examination) error {
+		return saveReports(ctx, p.app, e, found, opts.sourceServer, dir)
+	}
+	return cfg
 }
 
 // event prints what pg_rewind prints at that point.

@@ -17,15 +17,16 @@ const resultFile = "result.json"
 
 // outcome is how a run ended, for whoever comes later than its output.
 type outcome struct {
-	Schema  string         `json:"schema"` // forkpoint/rewind-outcome/1
-	Action  string         `json:"action"` // rewind or undo
-	Ended   time.Time      `json:"ended"`
-	Target  string         `json:"target"`
-	Status  status         `json:"status"` // exit status of forkpoint rewind
-	Code    string         `json:"code"`
-	Message string         `json:"message,omitempty"`
-	Hint    string         `json:"hint,omitempty"`
-	Result  *rewind.Result `json:"result,omitempty"`
+	Schema    string         `json:"schema"` // forkpoint/rewind-outcome/1
+	Action    string         `json:"action"` // rewind or undo
+	Ended     time.Time      `json:"ended"`
+	Target    string         `json:"target"`
+	Status    status         `json:"status"` // exit status of forkpoint rewind
+	Code      string         `json:"code"`
+	Message   string         `json:"message,omitempty"`
+	Hint      string         `json:"hint,omitempty"`
+	Transient bool           `json:"transient,omitempty"` // see errorReport
+	Result    *rewind.Result `json:"result,omitempty"`
 }
 
 // stateTrace remembers whether a run found a state directory, so that one that
@@ -58,7 +59,7 @@ func (s stateTrace) write(target string, result *rewind.Result, failure error) e
 	}
 	o := outcome{Schema: "forkpoint/rewind-outcome/1", Action: s.action, Ended: time.Now().UTC(), Target: target, Status: statusOf(failure), Result: result}
 	if failure != nil {
-		o.Message, o.Hint = failure.Error(), hintOf(failure)
+		o.Message, o.Hint, o.Transient = failure.Error(), hintOf(failure), isTransient(failure)
 	}
 	for _, known := range statuses {
 		if known.status == o.Status {
