@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/lineage"
@@ -35,16 +36,74 @@ func NewSourceWAL(s source.Source, size pg.SegmentSize) *SourceWAL { return &Sou
 
 func (w *SourceWAL) String() string { return w.source.String() + ": pg_wal" }
 
-// Open reads a segment or history file, whole.
+// Open opens a segment, of which no more is fetched than is read, or reads a
+// history file.
 func (w *SourceWAL) Open(ctx context.Context, name string) (*segment.File, error) {
 	if name != path.Base(name) {
 		return nil, fmt.Errorf("%q is not a file name", name)
 	}
-	b, err := w.source.ReadFile(ctx, "pg_wal/"+name)
-	if err != nil {
-		return nil, err
+	f := &segment.File{Closer: io.NopCloser(nil), Path: w.source.String() + ": pg_wal/" + name}
+	if pg.IsSegmentName(name) {
+		part := &sourceFile{ctx: ctx, source: w.source, path: "pg_wal/" + name}
+		f.ReaderAt, f.Size = part, int64(w.size)
+		return f, part.fetch(0)
 	}
-	return &segment.File{ReaderAt: bytes.NewReader(b), Closer: io.NopCloser(nil), Path: w.source.String() + ": pg_wal/" + name, Size: int64(len(b))}, nil
+	b, err := w.source.ReadFile(ctx, "pg_wal/"+name)
+	f.ReaderAt, f.Size = bytes.NewReader(b), int64(len(b))
+	return f, err
+}
+
+// sourceFile reads a file of a source part by part, as a reader of WAL comes to
+// them.
+type sourceFile struct {
+	ctx    context.Context // of whoever opened it
+	source source.Source
+	path   string
+
+	mu   sync.Mutex
+	from int64 // where part begins
+	part []byte
+	last bool // nothing follows part
+}
+
+// ReadAt is io.ReaderAt.
+func (f *sourceFile) ReadAt(p []byte, at int64) (n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n < len(p) {
+		from := (at + int64(n)) / source.PartSize * source.PartSize
+		if f.from != from {
+			if err := f.fetch(from); err != nil {
+				return n, err
+			}
+		}
+		skip := min(int(at+int64(n)-from), len(f.part))
+		got := copy(p[n:], f.part[skip:])
+		if n += got; n < len(p) && (f.last || got == 0) {
+			return n, io.EOF
+		}
+	}
+	return n, nil
+}
+
+func (f *sourceFile) fetch(from int64) error {
+	f.from, f.part, f.last = -1, f.part[:0], false
+	missing := false
+	err := f.source.Fetch(f.ctx, func(yield func(source.Range) bool) {
+		yield(source.Range{Path: f.path, Offset: from, Length: source.PartSize})
+	}, func(c source.Chunk) error {
+		f.part = append(f.part, c.Data...)
+		missing, f.last = missing || c.Missing, f.last || c.Short
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case missing:
+		return fmt.Errorf("%s: %s: %w", f.source, f.path, fs.ErrNotExist)
+	}
+	f.from = from
+	return nil
 }
 
 // List yields the segments, in the order of their names.

@@ -122,14 +122,7 @@ func (d *differ) evidence(ctx context.Context) (found compare.Evidence, err erro
 // sourceLog is where B's log may lie: with B itself, in an archive, and in A's
 // own folder, for a standby has the log of the server that it follows.
 func (d *differ) sourceLog() segment.Source {
-	var places []segment.Source
-	if wal := d.ends.sourceWAL(); wal != nil {
-		places = append(places, wal)
-	}
-	if d.ends.source.Kind() == source.Live {
-		places = append(places, liveWAL{d.ends.source})
-	}
-	return segment.NewChain(append(places, d.ends.folder(d.ends.target))...)
+	return segment.NewChain(d.ends.sourceWAL(), d.ends.folder(d.ends.target))
 }
 
 // endOfB is where B's log is read to. That of a running server ends where it

@@ -85,6 +85,7 @@ type ends struct {
 	archives      []segment.Source // archives that were named, then a restore_command
 	cleanup       func()           // removes what the restore_command fetched, unless it is kept; may be nil
 	jobs          int
+	sourceLimit   *sizeFlag // of the log that is read from a running source; nil for none
 }
 
 // openEnds opens both clusters and the catalog. keep says whether a catalog
@@ -256,17 +257,22 @@ func (e *ends) digests() lineage.Digests {
 	}
 }
 
-// sourceWAL is where the source's log may lie, nil for a server, whose files
-// are not read for a report, without an archive.
+// sourceWAL is where the source's log may lie: what an archive has need not come
+// from a running server. nil where there is none.
 func (e *ends) sourceWAL() segment.Source {
-	sources := slices.Clone(e.archives)
+	size := e.targetControl.SegmentSize
 	if local, isLocal := e.source.(*source.Local); isLocal {
-		sources = append([]segment.Source{e.folder(local.Dir())}, sources...)
+		return segment.NewChain(append([]segment.Source{e.folder(local.Dir())}, e.archives...)...)
 	}
-	if len(sources) == 0 {
-		return nil
+	live := rewind.NewSourceWAL(e.source, size)
+	if e.sourceLimit == nil {
+		return segment.NewChain(append(slices.Clone(e.archives), live)...)
 	}
-	return segment.NewChain(sources...)
+	if limit := int64(*e.sourceLimit); limit > 0 {
+		bounded := &boundedWAL{SourceWAL: live, limit: limit, size: int64(size), opened: map[string]bool{}}
+		return segment.NewChain(append(slices.Clone(e.archives), bounded)...)
+	}
+	return e.archive()
 }
 
 func (e *ends) folder(dir *datadir.Dir) segment.Source {

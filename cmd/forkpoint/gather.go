@@ -23,6 +23,7 @@ func gatherFromEnds(ctx context.Context, app *app, opts reportOptions, progress 
 		return nil, err
 	}
 	defer e.close()
+	e.sourceLimit = &opts.sourceWAL
 	x, err := e.locate(ctx, app)
 	if err != nil {
 		return nil, err
@@ -45,9 +46,6 @@ func (e *ends) gather(ctx context.Context, app *app, x *rewind.Examination, conn
 		Source: nodeOf(e.source.String(), x.Source.Path.Tip(), x.Source.Control),
 	}
 	in.Target.Running = running
-	if e.source.Kind() == source.Live {
-		in.Source.Reached = x.SourceEnd.LSN
-	}
 	g := &gatherer{in: in, geometry: geometryOf(e.targetControl), target: x.Target.Path, source: x.Source.Path, progress: progress, found: x,
 		index: e.index(x.TargetLog, !x.OneNumber, progress)}
 	wal := x.SourceLog
@@ -56,6 +54,9 @@ func (e *ends) gather(ctx context.Context, app *app, x *rewind.Examination, conn
 	}
 	if wal != nil {
 		g.sourceIndex = e.index(wal, !x.OneNumber, progress)
+	}
+	if e.source.Kind() == source.Live {
+		in.Source.Reached, g.sourceEnd = x.SourceEnd.LSN, x.SourceEnd.LSN
 	}
 	if err := g.gather(ctx); err != nil || x.Fork.Same() {
 		return in, err
@@ -114,6 +115,7 @@ type gatherer struct {
 	found          *rewind.Examination // nil where the catalog alone is asked
 	index          *indexer.Indexer
 	sourceIndex    *indexer.Indexer // nil where the source's log is not at hand
+	sourceEnd      pg.LSN           // as far as a running source has come; 0 where its log is read to its end
 	progress       *progress
 }
 
@@ -149,10 +151,26 @@ func (g *gatherer) gather(ctx context.Context) error {
 	if g.sourceIndex == nil {
 		return nil
 	}
+	return g.sourceAfter(ctx)
+}
+
+// sourceAfter reads what the source did. A running server names the end of what
+// it has inserted, which it may not have written out yet: that is no gap.
+func (g *gatherer) sourceAfter(ctx context.Context) error {
 	g.progress.begin("reading the source's WAL", 0)
-	if g.in.SourceAfter, err = summary(ctx, g.sourceIndex, g.source, pg.Span{From: fork, To: pg.MaxLSN}); err != nil {
-		return fmt.Errorf("source: read WAL since the fork at %s: %w", fork, err)
+	span := pg.Span{From: g.in.Fork.LSN, To: pg.MaxLSN}
+	if g.sourceEnd.Valid() {
+		span.To = max(span.From, g.sourceEnd)
 	}
+	log, err := summary(ctx, g.sourceIndex, g.source, span)
+	if err != nil {
+		return fmt.Errorf("source: read WAL since the fork at %s: %w", span.From, err)
+	}
+	size := g.geometry.SegmentSize
+	if n := len(log.Gaps); n == 1 && g.sourceEnd.Valid() && log.End.Natural && log.Gaps[0].From >= log.End.LSN && size.Number(log.End.LSN) == size.Number(span.To-1) {
+		log.Gaps = log.Gaps[:0]
+	}
+	g.in.SourceAfter = log
 	return nil
 }
 

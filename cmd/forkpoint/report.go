@@ -15,19 +15,22 @@ type reportOptions struct {
 	ends     endsOptions
 	branches []pg.TimelineID // target's and source's, to ask the catalog alone
 	progress bool
-	format   render.Format
-	failOn   reports.Severity
+
+	sourceWAL sizeFlag // how much of its log is read from a running source
+	format    render.Format
+	failOn    reports.Severity
 }
 
 func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	o.ends.addFlags(fs)
+	fs.Var(&o.sourceWAL, "source-wal", "read at most this `size` of the log since the fork from a running source; 0 for none")
 	fs.BoolVarP(&o.progress, "progress", "P", false, "show progress where stderr is no terminal")
 	fs.Var(&o.failOn, "fail-on", "exit with status 3 at this `severity` or above: notice, warning or damage")
 	addPageFormat(fs, &o.format)
 }
 
 func newReportCommand(app *app) *cobra.Command {
-	opts := reportOptions{format: render.Text, failOn: reports.Warning}
+	opts := reportOptions{format: render.Text, failOn: reports.Warning, sourceWAL: usualSourceWAL}
 	cmd := &cobra.Command{
 		Use:   "report [flags] [TARGET-TIMELINE SOURCE-TIMELINE]",
 		Short: "Show where two clusters parted and what only the target holds",
@@ -39,7 +42,8 @@ With --target-pgdata and a source the data directory of the target is read, and
 the log since the last common checkpoint goes through the catalog. Nothing is
 changed, neither in the data directories nor, unless --catalog names one or one
 exists, on disk at all. The target may be running; its log is then reported as
-far as it is written.
+far as it is written. A running source is asked for its log since the fork, up
+to --source-wal; the report says where it stopped for that.
 
 With two timelines the answer comes from the catalog alone: no data directory
 is opened and no server is asked. Run "forkpoint index" first.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -128,10 +129,58 @@ func TestReportReal(t *testing.T) {
 		d.checkCheckpoint(t, got)
 		local := report(t, statusFindings, "-D", old, "--source-pgdata", d.pair.Primary.Dir())
 		d.check(t, local)
-		if diff := cmp.Diff(got.Relations[0], withoutSource(local.Relations[0])); diff != "" {
+		if diff := cmp.Diff([]any{got.Relations[0], madeBySource(got)}, []any{local.Relations[0], madeBySource(local)}); diff != "" {
 			t.Errorf("a stopped source gives another answer (-live +stopped):\n%s", diff)
 		}
+		checkSource(t, got, 1<<30)
 		d.checkCatalogAlone(t, catalog)
+	})
+}
+
+// madeBySource leaves out what questions alone change in the catalogs, by
+// pruning pages.
+func madeBySource(d *reports.Divergence) []reports.SourceChange {
+	return slices.DeleteFunc(slices.Clone(d.SourceSide), func(s reports.SourceChange) bool { return s.Name == nil || s.Name.Schema != "public" })
+}
+
+// checkSource looks at what is told of a source that was running, of whose log
+// no more than so many bytes were to be read.
+func checkSource(t *testing.T, got *reports.Divergence, limit int64) {
+	t.Helper()
+	gap := slices.IndexFunc(got.Findings, func(f reports.Finding) bool { return f.Code == "source-wal-gap" })
+	switch {
+	case limit == 0:
+		if got.Source.Known || len(got.SourceSide) > 0 {
+			t.Errorf("of the source's log, which was not to be read, %d relations are known", len(got.SourceSide))
+		}
+	case limit == 1<<30:
+		if !got.Source.Known || gap >= 0 || got.Source.Commits == 0 || got.Blocks.Both == 0 {
+			t.Errorf("the source's log is not known: %+v, %d blocks of both, findings %+v", got.Source, got.Blocks.Both, got.Findings)
+		}
+	case got.Source.Known || gap < 0 || !strings.Contains(got.Findings[gap].Detail, "--source-wal"):
+		t.Errorf("nothing says that only a part of the source's log was read: %+v, findings %+v", got.Source, got.Findings)
+	}
+}
+
+// TestReportSourceWAL reads a part of a running source's log, or none.
+func TestReportSourceWAL(t *testing.T) {
+	pgtest.TheseMajors(t, []int{13, 18}, func(t *testing.T, major int) {
+		t.Parallel()
+		pair := pgtest.NewPair(t, pgtest.Major(major), pgtest.SegSize(1), pgtest.Conf("wal_keep_size", "256MB"), pgtest.Conf("wal_log_hints", "on"))
+		pair.Primary.Exec("CREATE TABLE t AS SELECT g, 0 AS n FROM generate_series(1, 1000) g", "CHECKPOINT")
+		pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) {
+			s.Exec("UPDATE t SET n = 1 WHERE g < 10")
+			if side == "new" {
+				s.Exec("CREATE TABLE much AS SELECT repeat(g::text, 200) AS v FROM generate_series(1, 6000) g")
+			}
+		})
+		for size, limit := range map[string]int64{"0": 0, "2MB": 2 << 20, "1GB": 1 << 30} {
+			d := report(t, statusDone, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString(), "--source-wal", size)
+			checkSource(t, d, limit)
+			if limit == 2<<20 && d.Source.WALBytes == 0 {
+				t.Error("nothing was read")
+			}
+		}
 	})
 }
 
