@@ -71,6 +71,6 @@ func (d *Divergence) relationPageTable() Table {
 		t.Rows = append(t.Rows, []any{relationName(r.Name, r.RelFork), kind, size, Count(r.SinceFork), Count(r.Both), Count(r.SinceRedo), Count(r.Restored),
 			Count(a.Inserts), Count(a.Updates), Count(a.HotUpdates), Count(a.Deletes), Count(a.Images), Bytes(a.WALBytes), strip, d.changeNotes(r)})
 	}
-	t.Note += "Blocks touched since the fork, those of them that the source touched as well, blocks touched since the redo point, and those that replay restores and a rewind leaves alone. Rows by the log, aborted ones included. In a strip the darker a part, the more of its blocks were touched; a mark below says that the source touched some of the same blocks."
+	t.Note += "Blocks touched since the fork, those of them that the source touched as well, blocks touched since the redo point, and those that replay restores and a rewind leaves alone. Rows by the log, aborted ones included. In a strip the stronger the colour of a part, the more of its blocks were touched; a mark below says that the source touched some of the same blocks."
 	return t
 }
