@@ -2,11 +2,14 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"forkpoint/blockmap"
+	"forkpoint/walinspect/pg"
 )
 
 // fill makes a catalog of n segments whose contents are those of few.
@@ -100,4 +103,109 @@ func BenchmarkByIdentity(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkQuery asks catalogs of a thousand and of a hundred thousand segments
+// for as much: what it costs should not depend on what else is in them.
+func BenchmarkQuery(b *testing.B) {
+	for _, segments := range []uint64{1_000, 100_000} {
+		c, rare := fillThin(b, segments)
+		cluster, middle := Cluster{SystemID: testSystem, SegmentSize: testSize}, segments/2
+		s := thin(middle)
+		found := 0
+		for name, ask := range map[string]func(ctx context.Context) error{
+			"a file's segment": func(ctx context.Context) error {
+				_, known, err := c.ByIdentity(ctx, s.Key(), s.Identity)
+				if known {
+					found++
+				}
+				return err
+			},
+			"variants and contents": func(ctx context.Context) error {
+				variants, err := c.Variants(ctx, s.Key())
+				if err == nil {
+					err = c.Load(ctx, variants[0])
+				}
+				found += len(variants)
+				return err
+			},
+			"blocks of a relation": func(ctx context.Context) error {
+				return c.Touched(ctx, cluster, rare, func(TouchedSegment) error { found++; return nil })
+			},
+			"a transaction": func(ctx context.Context) error {
+				return c.SegmentsOf(ctx, cluster, s.XIDs[3].XID, func(*blockmap.Segment) error { found++; return nil })
+			},
+			"the next segment": func(ctx context.Context) error {
+				_, known, err := c.Next(ctx, s.Key())
+				if known {
+					found++
+				}
+				return err
+			},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", name, segments), func(b *testing.B) {
+				found = 0
+				for b.Loop() {
+					if err := ask(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if found == 0 {
+					b.Fatal("nothing was found")
+				}
+			})
+		}
+	}
+}
+
+// thin is a segment with few relations and transactions.
+func thin(n uint64) *blockmap.Segment {
+	start := testSize.Start(n)
+	s := &blockmap.Segment{
+		SystemID: testSystem, SegmentSize: testSize, Major: 15, Name: pg.SegmentName{Timeline: 1, Number: n},
+		First: start + 40, Last: start + 4000, End: start + 4096, FirstPrev: start - 64, FirstTimeline: 1, LastTimeline: 1,
+		Records: 100, Bytes: 4000, Complete: true, Indexed: at(int64(n)),
+		Path: "/archive/" + testSize.Name(1, n), Identity: testSize.Name(1, n), Size: int64(testSize),
+	}
+	binary.BigEndian.PutUint64(s.Digest[:], n+1)
+	var a blockmap.Accumulator
+	for rel := range pg.RelFileNumber(5) {
+		f := a.Fork(relFork(16384+rel, pg.MainFork))
+		f.Touch(pg.BlockNumber(n%50_000), false)
+		f.Activity.Records++
+	}
+	s.Touched, s.Activity = a.Map()
+	for i := range 10 {
+		x := pg.XID(1000 + 10*n + uint64(i))
+		lsn := start + pg.LSN(80*(i+1))
+		s.XIDs = append(s.XIDs, blockmap.XIDActivity{XID: x, First: lsn, Records: 5, Bytes: 400})
+		s.Xacts = append(s.Xacts, blockmap.Xact{LSN: lsn + 40, End: lsn + 80, XID: x, Time: at(int64(n))})
+	}
+	return s
+}
+
+// fillThin makes a catalog of n thin segments, and names a relation that three
+// of them touched.
+func fillThin(b *testing.B, n uint64) (*Catalog, pg.RelFileLocator) {
+	b.Helper()
+	c, err := Open(b.Context(), filepath.Join(b.TempDir(), "catalog.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { c.Close() }) // nothing of it is kept
+	rare := relFork(20000, pg.MainFork)
+	var batch []*blockmap.Segment
+	for i := range n {
+		s := thin(i + 1)
+		if i%(n/3) == 1 {
+			s.Touched.Touch(pg.BlockTag{RelFork: rare, Block: 7}, false)
+		}
+		if batch = append(batch, s); len(batch) == 1000 || i == n-1 {
+			if err := c.Save(b.Context(), batch...); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	return c, rare.RelFileLocator
 }
