@@ -90,7 +90,7 @@ func (a *audit) survey(ctx context.Context) (unlogged map[pg.RelFileLocator]bool
 	return unlogged, nil
 }
 
-// count adds what was found in one file.
+// count adds what was found in one file, and what was read of it.
 func (a *audit) count(found Certificate, read int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -134,7 +134,8 @@ func (a *audit) file(ctx context.Context, f datadir.File, pages bool) error {
 	if pages {
 		look.first = pg.BlockNumber(f.Rel.Segment * a.run.sit.target.control.RelSegSize)
 	}
-	buf := make([]byte, auditBlocks*size)
+	// Most files are small; one that grew since it was listed takes more rounds.
+	buf := make([]byte, min(int64(auditBlocks*size), (f.Size/int64(size)+1)*int64(size)))
 	for at := int64(0); ; {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -145,9 +146,10 @@ func (a *audit) file(ctx context.Context, f datadir.File, pages bool) error {
 		}
 		look.feed(at, buf[:n])
 		at += int64(n)
+		a.count(Certificate{}, int64(n))
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			look.end()
-			a.count(look.found, at)
+			a.count(look.found, 0)
 			return nil
 		}
 		if err != nil {
