@@ -113,6 +113,7 @@ func CheckHistory(places ...HistoryPlace) *HistoryCheck {
 	}
 	c.checkClusters(places)
 	c.checkCompared(places, parsed)
+	c.checkLeaves(places, tree)
 	c.timelines(tree, places)
 	c.Findings.sort()
 	return c

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"forkpoint/walinspect/lineage"
+	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -37,6 +38,38 @@ func (c *HistoryCheck) checkCompared(places []HistoryPlace, files []parsedHistor
 		Detail: "No WAL that could be read shows " + shortList(open) + ".",
 		Rule:   "the record that begins a timeline, or the border of a record on its parent, shows a switch point",
 		Hint:   "name an archive or a node that has the segments of the switch as well"})
+}
+
+// checkLeaves finds branches in an archive that none of the nodes is on: a
+// server that follows the latest timeline goes to the one with the highest
+// number, whoever made it.
+func (c *HistoryCheck) checkLeaves(places []HistoryPlace, tree *timeline.Tree) {
+	var current, archived []pg.TimelineID
+	for _, place := range places {
+		if place.Current != 0 {
+			current = append(current, place.Current)
+			continue
+		}
+		for _, f := range place.Files {
+			if tli, ok := pg.ParseHistoryName(historyName(f.Path)); ok {
+				archived = append(archived, tli)
+			}
+		}
+	}
+	if len(current) == 0 {
+		return
+	}
+	for _, tli := range sortedUnique(archived) {
+		b, branched := tree.Branch(tli)
+		if !branched || len(tree.Children(tli)) > 0 || slices.Contains(current, tli) {
+			continue
+		}
+		c.Findings.Add(Finding{Code: "leaf-without-node", Severity: Notice, Timeline: tli, LSN: b.Begin,
+			Title:  fmt.Sprintf("none of the nodes named is on timeline %d", tli),
+			Detail: fmt.Sprintf("It left timeline %d at %s, and nothing left it. A server that restores from where its history file lies, with recovery_target_timeline = latest, goes there if no later one is found.", b.Parent, b.Begin),
+			Rule:   "each branch in an archive is that of a node in use",
+			Hint:   "if a test or a recovery to a point in time left it, move its history file and segments out of the archive"})
+	}
 }
 
 // heldAgainst tells whether the log of a place says anything about a switch

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"forkpoint/reports"
-	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgtest"
 )
 
@@ -77,30 +76,26 @@ func TestDiagnoseForked(t *testing.T) {
 	})
 }
 
-// After a planned switch nothing is lost, and the old primary just follows.
+// After a planned switch nothing is lost, and the old primary just follows: no
+// version's form of the log makes that a divergence (C12).
 func TestDiagnoseFollow(t *testing.T) {
-	t.Parallel()
-	pair := pgtest.NewPair(t, oracle(t)...)
-	pair.Primary.Stop(pgtest.Fast)
-	end := pair.Primary.PgControldata()
-	pair.Standby.Await("the standby to replay the shutdown", func() (bool, error) {
-		replayed := pair.Standby.CurrentLSN()
-		for line := range strings.Lines(end) {
-			if at, found := strings.CutPrefix(line, "Latest checkpoint location:"); found {
-				lsn, err := pg.ParseLSN(strings.TrimSpace(at))
-				return replayed > lsn, err
+	pgtest.EachMajor(t, func(t *testing.T, major int) {
+		t.Parallel()
+		pair := pgtest.NewPair(t, pgtest.Major(major), pgtest.SegSize(1))
+		pair.FailOver(pgtest.Fast)
+		pair.Primary.Exec("CREATE TABLE after_switch AS SELECT 1 AS n", "CHECKPOINT")
+		d := diagnosis(t, 0, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString())
+		if d.Verdict != reports.RemedyFollow {
+			t.Errorf("verdict %s", d.Verdict)
+		}
+		if pair.Old.HasProgram("pg_rewind") {
+			if out, err := pair.Old.PgRewind("--dry-run", "--source-server", pair.Primary.ConnString()); err != nil || !strings.Contains(out, "no rewind required") {
+				t.Errorf("pg_rewind: %v\n%s", err, out)
 			}
 		}
-		return false, nil
+		pair.Rejoin(true)
+		pgtest.SameData(pair.Primary, pair.Standby)
 	})
-	pair.Standby.Promote()
-	pair.Old, pair.Primary, pair.Standby = pair.Primary, pair.Standby, nil
-	pair.Primary.Exec("CREATE TABLE after_switch AS SELECT 1 AS n", "CHECKPOINT")
-	d := diagnosis(t, 0, "-D", pair.Old.Dir(), "--source-server", pair.Primary.ConnString())
-	if d.Verdict != reports.RemedyFollow {
-		t.Errorf("verdict %s", d.Verdict)
-	}
-	pair.Rejoin(true)
 }
 
 // Two standbys promoted apart from each other take one number. Histories are

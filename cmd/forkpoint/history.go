@@ -102,6 +102,7 @@ const historyCodes = `  history-syntax            a server refuses the file; lin
   history-two-names         files of two timelines say the same
   history-hole              a missing number hides later timelines from a standby
   history-missing           the current timeline has no history file
+  leaf-without-node         a branch that none of the nodes named is on
   past-switch-point         the data directory cannot follow a newer timeline as it is
 and by the WAL:
   switch-record             the record that begins a timeline says otherwise

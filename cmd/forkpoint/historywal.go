@@ -150,8 +150,17 @@ func readySegments(path string, size pg.SegmentSize) []pg.SegmentName {
 func compareTwins(ctx context.Context, wal, other *placeWAL, place reports.HistoryPlace) ([]reports.Twin, error) {
 	var twins []reports.Twin
 	for _, tli := range slices.Sorted(maps.Keys(place.Log.Held)) {
-		c, err := lineage.FirstDifference(ctx, lineage.Logs{A: wal.source, B: other.source, Path: timeline.SingleTimeline(tli), Geometry: wal.geometry},
-			pg.Span{To: pg.MaxLSN})
+		logs := lineage.Logs{A: wal.source, B: other.source, Path: timeline.SingleTimeline(tli), Geometry: wal.geometry}
+		c, err := lineage.FirstDifference(ctx, logs, pg.Span{To: pg.MaxLSN})
+		if err == nil && c.Unsure != "" && !c.Differs {
+			// A place with segments of two servers has no log that goes on
+			// from one into the other: look at the one where it ends alone.
+			size := wal.geometry.SegmentSize
+			from := size.Start(size.Number(max(c.A.LSN, c.B.LSN)))
+			if alone, err := lineage.FirstDifference(ctx, logs, pg.Span{From: from, To: pg.MaxLSN}); err == nil && alone.Differs {
+				c = alone
+			}
+		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
