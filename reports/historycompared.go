@@ -26,7 +26,10 @@ func (c *HistoryCheck) checkCompared(places []HistoryPlace, files []parsedHistor
 			}
 			seen = append(seen, b)
 			if why, known := heldAgainst(places, b); !known {
-				open = append(open, fmt.Sprintf("that timeline %d left timeline %d at %s (%s)", b.Timeline, b.Parent, b.Begin, why))
+				if why != "" {
+					why = " (" + why + ")"
+				}
+				open = append(open, fmt.Sprintf("that timeline %d left timeline %d at %s%s", b.Timeline, b.Parent, b.Begin, why))
 			}
 		}
 	}
@@ -35,7 +38,7 @@ func (c *HistoryCheck) checkCompared(places []HistoryPlace, files []parsedHistor
 	}
 	c.Findings.Add(Finding{Code: "switch-not-compared", Severity: Notice,
 		Title:  fmt.Sprintf("%d of %s could not be held against WAL", len(open), count(len(seen), "switch point", "switch points")),
-		Detail: "No WAL that could be read shows " + shortList(open) + ".",
+		Detail: "No WAL of the places named shows " + shortList(open) + ".",
 		Rule:   "the record that begins a timeline, or the border of a record on its parent, shows a switch point",
 		Hint:   "name an archive or a node that has the segments of the switch as well"})
 }
@@ -73,7 +76,7 @@ func (c *HistoryCheck) checkLeaves(places []HistoryPlace, tree *timeline.Tree) {
 }
 
 // heldAgainst tells whether the log of a place says anything about a switch
-// point, and if none does, why.
+// point, and if none does, what is in the way; "" where no place has any.
 func heldAgainst(places []HistoryPlace, b timeline.Branch) (why string, known bool) {
 	for _, place := range places {
 		if place.Log == nil {
@@ -105,9 +108,6 @@ func heldAgainst(places []HistoryPlace, b timeline.Branch) (why string, known bo
 				why = fmt.Sprintf("%s in %s: %s", u.File, place.Path, u.Why)
 			}
 		}
-	}
-	if why == "" {
-		why = "no WAL was named"
 	}
 	return why, false
 }

@@ -44,7 +44,7 @@ func toArchive(t *testing.T, s *pgtest.Server, archive string, wanted func(name 
 	}
 }
 
-func onTimeline(n int) func(string) bool {
+func fromTimeline(n int) func(string) bool {
 	return func(name string) bool { return strings.HasPrefix(name, fmt.Sprintf("%08X", n)) }
 }
 
@@ -95,13 +95,13 @@ func TestSegmentBeforeItsHistory(t *testing.T) {
 		primary.Exec("CREATE TABLE lost AS SELECT generate_series(1, 20000) n")
 		end := primary.SwitchWAL()
 		primary.Stop(pgtest.Fast)
-		toArchive(t, primary, archive, onTimeline(1))
+		toArchive(t, primary, archive, fromTimeline(1))
 		promoted.Promote()
 		write(promoted, "new")
 		third.Start()
 		third.WaitReplay(end)
 		promoted.SwitchWAL()
-		toArchive(t, promoted, archive, onTimeline(2))
+		toArchive(t, promoted, archive, fromTimeline(2))
 		awaitLog(third, "before current recovery point")
 		third.Stop(pgtest.Fast)
 		d := bothDiverged(t, third, promoted)
@@ -136,8 +136,8 @@ func TestForeignTimelineInArchive(t *testing.T) {
 		branch.SwitchWAL()
 		end := branch.CurrentLSN()
 		branch.Stop(pgtest.Fast)
-		toArchive(t, primary, archive, onTimeline(1))
-		toArchive(t, branch, archive, onTimeline(2))
+		toArchive(t, primary, archive, fromTimeline(1))
+		toArchive(t, branch, archive, fromTimeline(2))
 
 		_, out := forkpoint(t, "history", "validate", primary.Dir(), archive)
 		if !strings.Contains(out, "[leaf-without-node]") {
@@ -163,7 +163,7 @@ func TestTwoContentsInOneArchive(t *testing.T) {
 		t.Parallel()
 		a, b := twins(t, pgtest.Major(major), pgtest.SegSize(1))
 		archive := pgtest.Scratch(t)
-		toArchive(t, a, archive, onTimeline(1))
+		toArchive(t, a, archive, fromTimeline(1))
 		reader := noUpstream(a.BaseBackup(), archive)
 		a.Promote()
 		b.Promote()
@@ -175,15 +175,15 @@ func TestTwoContentsInOneArchive(t *testing.T) {
 		b.Stop(pgtest.Fast)
 		var first string
 		toArchive(t, a, archive, func(name string) bool {
-			if strings.HasSuffix(name, ".history") || onTimeline(2)(name) && first == "" {
+			if strings.HasSuffix(name, ".history") || fromTimeline(2)(name) && first == "" {
 				if pg.IsSegmentName(name) {
 					first = name
 				}
-				return onTimeline(2)(name)
+				return fromTimeline(2)(name)
 			}
 			return false
 		})
-		toArchive(t, b, archive, onTimeline(2))
+		toArchive(t, b, archive, fromTimeline(2))
 		_, out := forkpoint(t, "history", "validate", a.Dir(), archive)
 		if !strings.Contains(out, "[segment-two-contents]") {
 			t.Errorf("history validate:\n%s", out)
