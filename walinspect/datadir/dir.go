@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"forkpoint/walinspect/pg"
@@ -40,6 +41,9 @@ func Open(path string) (*Dir, error) {
 	text, err := os.ReadFile(filepath.Join(path, "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w: it has no file PG_VERSION", path, ErrNotDataDir)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s: %w: it is a file", path, ErrNotDataDir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
