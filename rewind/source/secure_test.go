@@ -96,7 +96,7 @@ func TestTLS(t *testing.T) {
 		{"sslmode=require ssl_min_protocol_version=TLSv1.3", true},
 		{"sslmode=verify-full sslrootcert=" + root, true},
 		{"sslmode=verify-ca sslrootcert=" + root, true},
-		{"sslmode=verify-full host=localhost sslrootcert=" + root, false}, // not its name
+		{"sslmode=verify-full host=other.test hostaddr=127.0.0.1 sslrootcert=" + root, false}, // not its name
 		{"sslmode=verify-full host=forkpoint.test hostaddr=127.0.0.1 sslrootcert=" + root, true},
 		{"sslmode=disable", false},
 		{"sslmode=verify-full sslrootcert=system", false},
