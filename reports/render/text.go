@@ -102,7 +102,6 @@ func (p *printer) table(t reports.Table) {
 		return
 	}
 	tw := table.NewWriter()
-	tw.SetStyle(p.tableStyle())
 	header := make(table.Row, len(t.Columns))
 	configs := make([]table.ColumnConfig, len(t.Columns))
 	for i, column := range t.Columns {
@@ -114,7 +113,8 @@ func (p *printer) table(t reports.Table) {
 	}
 	tw.SetColumnConfigs(configs)
 	tw.AppendHeader(header)
-	rows, footer := p.fit(t)
+	rows, footer, gap := p.fit(t)
+	tw.SetStyle(p.tableStyle(gap))
 	for _, row := range rows {
 		tw.AppendRow(row)
 	}
@@ -131,11 +131,11 @@ func (p *printer) table(t reports.Table) {
 
 // tableStyle has no borders: what is pasted into a ticket or a chat stays
 // readable, and plain ASCII survives every console.
-func (p *printer) tableStyle() table.Style {
+func (p *printer) tableStyle(gap int) table.Style {
 	style := table.StyleDefault
 	style.Box.MiddleHorizontal = "-"
 	style.Box.MiddleSeparator, style.Box.MiddleVertical = "-", " "
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", strings.Repeat(" ", gap)
 	style.Box.TopSeparator, style.Box.BottomSeparator = "-", "-"
 	style.Format = table.FormatOptions{}
 	style.Options = table.Options{SeparateHeader: true, SeparateFooter: true}
@@ -143,9 +143,11 @@ func (p *printer) tableStyle() table.Style {
 }
 
 // fit makes the cells of a table. Where a row would not fit the line, the
-// column that takes most of it is narrowed: long names lose their middle.
-func (p *printer) fit(t reports.Table) (rows []table.Row, footer table.Row) {
-	const gap, least = 2, 24
+// column that takes most of it is narrowed: long names lose their middle. Where
+// that is not enough, and it helps, the columns stand closer together.
+func (p *printer) fit(t reports.Table) (rows []table.Row, footer table.Row, gap int) {
+	const least = 24
+	gap = 2
 	widths, other := make([]int, len(t.Columns)), make([]bool, len(t.Columns))
 	total := len(indent)
 	for i, c := range t.Columns {
@@ -168,7 +170,11 @@ func (p *printer) fit(t reports.Table) (rows []table.Row, footer table.Row) {
 		}
 	}
 	if over := total - p.width; over > 0 {
-		room = min(room, max(least, room-over))
+		narrowed := min(room, max(least, room-over))
+		if left := over - (room - narrowed); left > 0 && left <= len(widths) {
+			gap = 1
+		}
+		room = narrowed
 	}
 	cells := func(row []any) table.Row {
 		out := make(table.Row, len(row))
@@ -183,7 +189,7 @@ func (p *printer) fit(t reports.Table) (rows []table.Row, footer table.Row) {
 	for _, row := range t.Rows {
 		rows = append(rows, cells(row))
 	}
-	return rows, cells(t.Footer)
+	return rows, cells(t.Footer), gap
 }
 
 func (p *printer) findings(list reports.FindingList) {
@@ -191,9 +197,13 @@ func (p *printer) findings(list reports.FindingList) {
 		if i > 0 {
 			p.line("")
 		}
-		p.line(fmt.Sprintf("%s%s  %s  %s", indent, p.paint(severityColor(f.Severity), fmt.Sprintf("%-7s", f.Severity)),
-			clean(f.Title), p.paint(faint, "["+f.Code+"]")))
 		margin := indent + strings.Repeat(" ", 9)
+		title := clean(f.Title) + "  " + p.paint(faint, "["+f.Code+"]")
+		if text.StringWidthWithoutEscSequences(margin+title) > p.width {
+			wrapped := text.WrapSoft(clean(f.Title)+" ["+f.Code+"]", p.width-len(margin))
+			title = strings.ReplaceAll(strings.TrimRight(wrapped, " \n"), "\n", "\n"+margin)
+		}
+		p.line(indent + p.paint(severityColor(f.Severity), fmt.Sprintf("%-7s", f.Severity)) + "  " + title)
 		if at := place(f); at != "" {
 			p.line(margin + p.paint(faint, "at "+clean(at)))
 		}

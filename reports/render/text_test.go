@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"forkpoint/reports"
+	"forkpoint/walinspect/pg"
 )
 
 type report struct {
@@ -84,6 +85,30 @@ Findings
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
+// Where the terminal is 80 columns wide no line is longer, though every finding
+// and every table of commits would be.
+func TestTextFitsTerminal(t *testing.T) {
+	at := time.Date(2026, 3, 1, 3, 0, 0, 5_000_000, time.UTC)
+	wide := reports.Document{Sections: []reports.Section{{Title: "Commits", Parts: []reports.Part{
+		reports.Table{Columns: []reports.Column{{Title: "xid", Right: true}, {Title: "committed at"}, {Title: "LSN", Right: true}, {Title: "subxacts", Right: true},
+			{Title: "records", Right: true}, {Title: "WAL", Right: true}, {Title: "note"}},
+			Rows: [][]any{{reports.Count(17782848), at, pg.LSN(0x19_00D5DFD8), reports.Count(0), reports.Count(13), reports.Bytes(98 << 10), ""}}},
+		reports.FindingList{{Code: "open-at-fork", Severity: reports.Notice, Title: "157 transactions were open at the fork and ended on the target after it"},
+			{Code: "source-wal-gap", Severity: reports.Notice, Title: "nothing tells what the source did from 19/2000028 to 19/3000000"}}}}}}
+	var out bytes.Buffer
+	if err := Write(&out, report{doc: wide}, Options{Format: Text, Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := len(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if !strings.Contains(out.String(), "98 KiB") || !strings.Contains(out.String(), "[source-wal-gap]") {
+		t.Errorf("something is lost:\n%s", out.String())
 	}
 }
 
