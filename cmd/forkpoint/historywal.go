@@ -152,13 +152,16 @@ func compareTwins(ctx context.Context, wal, other *placeWAL, place reports.Histo
 	for _, tli := range slices.Sorted(maps.Keys(place.Log.Held)) {
 		logs := lineage.Logs{A: wal.source, B: other.source, Path: timeline.SingleTimeline(tli), Geometry: wal.geometry}
 		c, err := lineage.FirstDifference(ctx, logs, pg.Span{To: pg.MaxLSN})
-		if err == nil && c.Unsure != "" && !c.Differs {
+		if err == nil && !c.Differs {
 			// A place with segments of two servers has no log that goes on
-			// from one into the other: look at the one where it ends alone.
+			// from one into the other: look at the one where it ends alone, and
+			// at the next, for the last record may reach into that.
 			size := wal.geometry.SegmentSize
-			from := size.Start(size.Number(max(c.A.LSN, c.B.LSN)))
-			if alone, err := lineage.FirstDifference(ctx, logs, pg.Span{From: from, To: pg.MaxLSN}); err == nil && alone.Differs {
-				c = alone
+			last := size.Number(max(c.A.LSN, c.B.LSN))
+			for n := last; n <= last+1 && !c.Differs; n++ {
+				if alone, err := lineage.FirstDifference(ctx, logs, pg.Span{From: size.Start(n), To: pg.MaxLSN}); err == nil && alone.Differs {
+					c = alone
+				}
 			}
 		}
 		if ctx.Err() != nil {

@@ -153,7 +153,7 @@ func TestRewindEvents(t *testing.T) {
 				seen = append(seen, strings.TrimSuffix(fmt.Sprintf("%s %s", e.Kind, e.Phase), " "))
 			}
 		}
-		want := "phase survey, fork, phase index, checkpoint, phase plan, plan, room, phase stage, phase copy, barred, phase finish, phase sync, done"
+		want := "phase survey, fork, phase index, checkpoint, phase plan, plan, room, phase stage, phase copy, barred, phase finish, phase sync, done, phase seal"
 		if got := strings.Join(seen, ", "); got != want {
 			t.Errorf("events\n%s\nwant\n%s", got, want)
 		}

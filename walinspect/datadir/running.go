@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,7 +41,19 @@ func (d *Dir) Running() (pid int, running bool) {
 			return pid, true
 		}
 	}
-	return pid, d.opened()
+	return pid, !rewinds(pid) && d.opened()
+}
+
+// rewinds tells whether pid is another forkpoint, which puts its number where a
+// server does and has files open. A lock keeps two of them from working on one
+// directory. Our own number may be that of a server in another container.
+func rewinds(pid int) bool {
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil || pid == os.Getpid() {
+		return false
+	}
+	own, _ := os.ReadFile("/proc/self/comm")
+	return slices.Contains([]string{"forkpoint\n", "pg_rewind\n", string(own)}, string(comm))
 }
 
 // serves tells whether pid is a live process that can be this directory's server.

@@ -2,6 +2,7 @@ package datadir_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"forkpoint/walinspect/datadir"
@@ -140,12 +142,55 @@ func TestServerOrphan(t *testing.T) {
 	})
 }
 
+// runningEnv names a directory: the test binary then tells whether it is in use,
+// and ends. It is for the servers' OS user, for the kernel gives leases on a file
+// to its owner.
+const runningEnv = "FORKPOINT_TEST_RUNNING"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(runningEnv); dir != "" {
+		d, err := datadir.Open(dir)
+		if err != nil {
+			panic(err) // the status is not 0
+		}
+		_, running := d.Running()
+		fmt.Println("leases", leases(dir), "running", running)
+		return
+	}
+	m.Run()
+}
+
+// leases tells whether the kernel refuses a lease on a file that is open for
+// writing, as it does unless a sandbox knows of no leases.
+func leases(dir string) bool {
+	f, err := os.OpenFile(filepath.Join(dir, "PG_VERSION"), os.O_RDWR, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close() // nothing is written
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
+	return errors.Is(err, unix.EAGAIN)
+}
+
 // A server in a container of its own, with the same directory: neither its
 // process number nor its shared memory is to be seen here. A session has
-// catalogs open.
+// catalogs open. Where there are no leases, that is not seen.
 func TestServerElsewhere(t *testing.T) {
 	s := pgtest.Run(t, pgtest.SegSize(1))
-	d := open(t, s)
+	program := pgtest.Executable(t)
+	ask := func() (leases, running bool) {
+		t.Helper()
+		cmd := exec.Command(program)
+		cmd.Env = append(os.Environ(), runningEnv+"="+s.Dir())
+		out, err := pgtest.RunAs(cmd).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscan(string(out), new(string), &leases, new(string), &running); err != nil {
+			t.Fatalf("%q: %v", out, err)
+		}
+		return leases, running
+	}
 	conn := s.Conn("postgres")
 	if _, err := conn.Exec(context.Background(), "CREATE TABLE t AS SELECT 1"); err != nil {
 		t.Fatal(err)
@@ -158,14 +203,14 @@ func TestServerElsewhere(t *testing.T) {
 	lines := strings.Split(lock, "\n")
 	lines[0], lines[6] = fmt.Sprint(gone.Process.Pid), "  5432001  2147483000"
 	s.WriteFile("postmaster.pid", strings.Join(lines, "\n"))
-	if _, running := d.Running(); !running {
-		t.Error("a server has its catalogs open, but the directory counts as unused")
+	if leases, running := ask(); running != leases {
+		t.Errorf("a server has its catalogs open: counts as used %v, leases %v", running, leases)
 	}
 	s.WriteFile("postmaster.pid", lock)
 	s.Stop(pgtest.Kill9)
 	s.WriteFile("postmaster.pid", strings.Join(lines, "\n"))
 	s.Await("the end of the server's processes", func() (bool, error) {
-		_, running := d.Running()
+		_, running := ask()
 		return !running, nil
 	})
 }
