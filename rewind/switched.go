@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"forkpoint/blockmap"
@@ -36,7 +37,7 @@ func (r *run) findUnlogged(ctx context.Context) error {
 	}
 	for i := range s.after.Checkpoints {
 		if p := &s.after.Checkpoints[i]; p.Shutdown && p.Timeline == p.PrevTimeline && p.LSN != c.Checkpoint {
-			old, err := r.oldChecksum(ctx, s.common.Time.Add(-clockSlack))
+			old, err := r.oldChecksum(ctx)
 			s.unlogged = !old
 			return err
 		}
@@ -45,15 +46,16 @@ func (r *run) findUnlogged(ctx context.Context) error {
 }
 
 // oldChecksum tells whether the target has a page with a valid checksum in a
-// file that nobody has written to since a time.
-func (r *run) oldChecksum(ctx context.Context, since time.Time) (bool, error) {
-	c := r.sit.target.control
+// file that nobody has written to since the last common checkpoint. One that an
+// interrupted rewind has written to does not count.
+func (r *run) oldChecksum(ctx context.Context) (bool, error) {
+	c, since := r.sit.target.control, r.sit.common.Time.Add(-clockSlack)
 	page := make([]byte, c.BlockSize)
 	for f, err := range r.targetFiles(ctx) {
 		if err != nil {
 			return false, fmt.Errorf("target: look for a page that had a checksum before the fork: %w", err)
 		}
-		if f.Kind != datadir.Regular || f.Rel == nil || f.Rel.Fork != pg.MainFork || f.Size < int64(len(page)) || !f.ModTime.Before(since) {
+		if f.Kind != datadir.Regular || f.Rel == nil || f.Rel.Fork != pg.MainFork || f.Size < int64(len(page)) || !f.ModTime.Before(since) || r.wasChanged(f.Path) {
 			continue
 		}
 		if err := r.firstPage(f.Path, page); err != nil {
@@ -88,9 +90,9 @@ func parametersChanged(facts *Facts) bool {
 
 // controlKept tells whether the target's control file is as its server wrote it
 // last. pg_checksums takes no cluster that crashed. A server that is shut down
-// writes its statistics after that,
-// where pg_checksums writes the control file alone; and the file's time must be
-// the one that it has within, so that it is no copy with a time of its own.
+// writes its statistics after that, where pg_checksums writes the control file
+// alone; and the file's time must be about the one that it has within, so that it
+// is no copy with a time of its own.
 func (r *run) controlKept() bool {
 	if !r.sit.target.control.State.Clean() {
 		return true
@@ -100,7 +102,7 @@ func (r *run) controlKept() bool {
 		return false
 	}
 	// The time within is cut to seconds and taken before the file is written.
-	if at := r.sit.target.control.Time; written.Before(at) || written.After(at.Add(2*time.Second)) {
+	if at := r.sit.target.control.Time; written.Before(at) || written.After(at.Add(30*time.Second)) {
 		return false
 	}
 	for _, name := range []string{"pg_stat/pgstat.stat", "pg_stat/global.stat"} { // since 15; before
@@ -109,6 +111,11 @@ func (r *run) controlKept() bool {
 		}
 	}
 	return false
+}
+
+// wasChanged tells whether an interrupted rewind has changed a file.
+func (r *run) wasChanged(name string) bool {
+	return r.resumed != nil && slices.ContainsFunc(r.resumed.origins, func(f datadir.File) bool { return f.Path == name })
 }
 
 // changedAt is when a file of the target was last written to, before any rewind.

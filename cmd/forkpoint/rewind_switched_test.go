@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"forkpoint/walinspect/pgtest"
 )
@@ -62,11 +63,19 @@ func TestRewindChecksumsSwitched(t *testing.T) {
 func TestRewindKeptChecksums(t *testing.T) {
 	pgtest.EachMajor(t, func(t *testing.T, major int) {
 		t.Parallel()
-		pair := pgtest.NewPair(t, trapOptions(major)...)
-		pair.Primary.Exec("CREATE TABLE t AS SELECT 1 AS n", "CHECKPOINT")
-		pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("CREATE TABLE " + side + " AS SELECT 1 AS n") })
-		if out := rewound(t, pair); strings.Contains(out, "pg_checksums") {
-			t.Errorf("control file and statistics do not tell: %s", out)
+		for _, again := range []bool{false, true} {
+			pair := pgtest.NewPair(t, trapOptions(major)...)
+			pair.Primary.Exec("CREATE TABLE t AS SELECT 1 AS n", "CHECKPOINT")
+			pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("CREATE TABLE " + side + " AS SELECT 1 AS n") })
+			if again {
+				pair.Old.Start()
+				pair.Old.Exec("CREATE TABLE again AS SELECT 1 AS n")
+				pair.Old.Stop(pgtest.Fast)
+				lastWritten(t, pair.Old, "base/1", -time.Hour)
+			}
+			if out := rewound(t, pair); strings.Contains(out, "pg_checksums") {
+				t.Errorf("started again %v: control file, statistics and old pages do not tell: %s", again, out)
+			}
 		}
 	})
 }
