@@ -101,7 +101,7 @@ func (c *Catalog) SegmentsOf(ctx context.Context, cl Cluster, xid pg.XID, each f
 	}
 	begun, over := false, map[pg.TimelineID]bool{}
 	for _, r := range rows {
-		begun = begun || r.max >= xid
+		begun = begun || r.max != 0 && !r.max.Precedes(xid)
 		if r.min <= xid && xid <= r.max {
 			over[r.tli] = false // maybe once more, after 2^32 others
 		}

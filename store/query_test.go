@@ -62,6 +62,15 @@ func TestSegmentsOf(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("segments %v, %v; want %v", got, err, want)
 	}
+	// Prepared before identifiers began anew, in log that the catalog has not, and
+	// committed in a segment of none but new ones.
+	got = nil
+	if err := c.SegmentsOf(t.Context(), cluster, pg.XID(1<<32-5), func(s *blockmap.Segment) error {
+		got = append(got, s.Name)
+		return nil
+	}); err != nil || len(got) == 0 || got[0].Number != 1 {
+		t.Errorf("from the round before: segments %v, %v; want those from 1 on", got, err)
+	}
 	enough := errors.New("enough")
 	if err := c.SegmentsOf(t.Context(), cluster, xid, func(*blockmap.Segment) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("%v, want that of the function", err)
