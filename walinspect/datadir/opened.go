@@ -3,6 +3,7 @@ package datadir
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,18 +15,32 @@ import (
 // other machines, and of a server that has been idle from the start, without
 // autovacuum and without logical replication, there is nothing to be seen.
 func (d *Dir) opened() bool {
-	for _, pattern := range []string{"global/*", "base/*/*", "pg_wal/*"} {
-		names, err := filepath.Glob(d.join(pattern))
-		if err != nil {
-			continue // a pattern in the directory's own name
-		}
+	folders := []string{"global", "pg_wal"}
+	databases, _ := os.ReadDir(d.join("base")) // a server cannot be without
+	for _, db := range databases {
+		folders = append(folders, filepath.Join("base", db.Name()))
+	}
+	return slices.ContainsFunc(folders, func(folder string) bool { return anyOpened(d.join(folder)) })
+}
+
+// anyOpened reads the folder in pieces, for it may have a million files.
+func anyOpened(folder string) bool {
+	f, err := os.Open(folder)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // read only
+	for {
+		names, err := f.Readdirnames(1000)
 		for _, name := range names {
-			if telling(filepath.Base(name)) && openForWriting(name) {
+			if telling(name) && openForWriting(filepath.Join(folder, name)) {
 				return true
 			}
 		}
+		if err != nil {
+			return false // io.EOF, mostly
+		}
 	}
-	return false
 }
 
 // telling is a catalog's file, or a segment's. There can be a million others.
