@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"forkpoint/walinspect"
@@ -54,32 +55,37 @@ func TestSegmentGrows(t *testing.T) {
 // busy is a source whose server goes on when a file is opened.
 type busy struct {
 	segment.Source
-	opening func(name string)
+	opening, opened func(name string)
 }
 
 func (b busy) Open(ctx context.Context, name string) (*segment.File, error) {
 	b.opening(name)
+	defer b.opened(name)
 	return b.Source.Open(ctx, name)
 }
 
 // A server that fills segments after they were read, and begins the next one
 // before that is read, leaves no gap between them.
 func TestSegmentIsFilledMeanwhile(t *testing.T) {
-	whole := grow(tree{end: mb.Start(6) + 300_000, seed: 1})
 	begun := grow(tree{end: mb.Start(3) + 200_000, seed: 1})
 	empty := make([]byte, mb)
 	for what, c := range map[string]struct {
 		early map[uint64][]byte // what the files have at first
 		at    uint64            // the server goes on when this segment is opened
 		known bool              // what the files have at first is in the catalog
+		last  uint64            // the segment in which the log ends
+		moved bool              // files are replaced, as an archive does, not written to
 	}{
-		"begun":              {map[uint64][]byte{3: begun.Segment(3)}, 4, false},
-		"not begun":          {map[uint64][]byte{3: empty}, 4, false},
-		"two of them":        {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, false},
-		"begun and known":    {map[uint64][]byte{3: begun.Segment(3)}, 4, true},
-		"known, two of them": {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, true},
+		"begun":                 {map[uint64][]byte{3: begun.Segment(3)}, 4, false, 6, false},
+		"not begun":             {map[uint64][]byte{3: empty}, 4, false, 6, false},
+		"two of them":           {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, false, 6, false},
+		"begun and known":       {map[uint64][]byte{3: begun.Segment(3)}, 4, true, 6, false},
+		"known, two of them":    {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, true, 6, false},
+		"begun, replaced":       {map[uint64][]byte{3: begun.Segment(3)}, 4, false, 4, true},
+		"two of them, replaced": {map[uint64][]byte{3: begun.Segment(3), 4: empty}, 5, false, 5, true},
 	} {
 		t.Run(what, func(t *testing.T) {
+			whole := grow(tree{end: mb.Start(c.last) + 300_000, seed: 1})
 			dir, cache := t.TempDir(), memory(t)
 			if c.known {
 				begun.write(t, dir)
@@ -98,14 +104,36 @@ func TestSegmentIsFilledMeanwhile(t *testing.T) {
 					}
 				}
 			}
+			workers := 1
+			seen := map[string]context.Context{} // done when the file was opened
+			see := map[string]context.CancelFunc{}
+			if c.moved {
+				workers = 8 // whose pool is large enough to have the files still
+				for n := range c.early {
+					name := mb.Name(1, n)
+					seen[name], see[name] = context.WithCancel(t.Context())
+				}
+			}
+			var goOn sync.Once
 			source := busy{segment.NewDir(dir, mb), func(name string) {
-				if name == mb.Name(1, c.at) {
+				if name != mb.Name(1, c.at) {
+					return
+				}
+				goOn.Do(func() {
 					for n := range c.early {
+						if c.moved {
+							<-seen[mb.Name(1, n)].Done()
+							remove(t, dir, 1, n) // who has it open keeps what was there
+						}
 						whole.writeAs(t, dir, n, 1)
 					}
+				})
+			}, func(name string) {
+				if note := see[name]; note != nil {
+					note()
 				}
 			}}
-			r := touched(t, New(source, whole.Geometry, cache, Options{Workers: 1}), whole.path, pg.Span{To: everything})
+			r := touched(t, New(source, whole.Geometry, cache, Options{Workers: workers}), whole.path, pg.Span{To: everything})
 			same(t, r, whole.list(t))
 			if !r.Complete() || r.End != whole.end {
 				t.Fatalf("gaps %v, ends at %s, want %s", r.Gaps, r.End, whole.end)

@@ -56,6 +56,7 @@ func (s *scan) again(ctx context.Context, p *position) (*position, error) {
 		return nil, err
 	}
 	if fresh.job != nil {
+		s.pool.renew() // its last record may end in later files
 		fresh.job.done <- s.read(ctx, fresh.job, new(worker))
 	}
 	return fresh, nil

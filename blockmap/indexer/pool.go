@@ -86,6 +86,12 @@ func (p *pool) release(name string, f *pooled) {
 	if f.users--; f.users > 0 {
 		return
 	}
+	if p.files[name] != f { // renewed meanwhile
+		if f.file != nil {
+			f.file.Close() // read only
+		}
+		return
+	}
 	if f.err != nil || f.file == nil {
 		delete(p.files, name) // ask again next time
 		return
@@ -103,6 +109,18 @@ func (p *pool) drop(name string) {
 		f.file.Close() // read only: nothing is lost if it fails
 		delete(p.files, name)
 	}
+}
+
+// renew makes all files be opened anew, which may have been replaced or filled
+// since, where the source gives copies. Those in use stay open for their users.
+func (p *pool) renew() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.files {
+		p.drop(name)
+	}
+	clear(p.files)
+	p.idle = nil
 }
 
 // close closes what is idle; nothing may be in use any more.
