@@ -49,24 +49,29 @@ func (r *run) checkStaged(ctx context.Context) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err != nil {
+		return stageError(err)
+	}
 	for _, name := range names {
 		if _, err := pg.ParseSegmentName(name, size); err != nil {
 			continue
 		}
 		info, err := fsys.Lstat(filepath.Join(r.stageDir(), name))
 		if err != nil {
-			return fmt.Errorf("state directory: %w", err)
+			return stageError(err)
 		}
 		s.there[name] = info.Mode().IsRegular() && info.Size() == int64(size)
 	}
-	if err == nil {
-		err = r.timed(PartCompare, func() error { return r.compareStaged(ctx, &s) })
-	}
-	if err != nil {
-		return fmt.Errorf("state directory: look through WAL that was fetched before: %w", err)
+	if err := r.timed(PartCompare, func() error { return r.compareStaged(ctx, &s) }); err != nil {
+		return err
 	}
 	r.restaged = s
 	return nil
+}
+
+// stageError says that the stage directory cannot be read.
+func stageError(err error) error {
+	return fmt.Errorf("state directory: look through WAL that was fetched before: %w", err)
 }
 
 // compareStaged asks the source for the sums of the parts of all segments that
@@ -85,13 +90,14 @@ func (r *run) compareStaged(ctx context.Context, s *restaged) error {
 	}
 	buf := make([]byte, source.PartSize)
 	differs := map[string]bool{}
+	var local error // which is not the source's, though Hash returns it
 	err := r.cfg.Source.Hash(ctx, iter.Seq[source.Range](wanted), func(d source.Digest) error {
 		name := path.Base(d.Path)
 		if d.Missing || d.Short || differs[name] {
 			differs[name] = true
 			return nil
 		}
-		err := r.withStaged(name, func(f target.File) error {
+		local = r.withStaged(name, func(f target.File) error {
 			n, err := f.ReadAt(buf[:d.Length], d.Offset)
 			differs[name] = n < int(d.Length) || sha256.Sum256(buf[:n]) != d.Sum
 			if err == io.EOF {
@@ -100,14 +106,20 @@ func (r *run) compareStaged(ctx context.Context, s *restaged) error {
 			return err
 		})
 		s.same[name] = d.Last && !differs[name]
-		return err
+		return local
 	})
 	if errors.Is(err, source.ErrBusy) {
 		r.cfg.Log.Warn("the source has no connection left for comparing WAL that was fetched before: it is fetched again")
 		s.same = map[string]bool{}
 		return nil
 	}
-	return err
+	switch {
+	case local != nil:
+		return stageError(local)
+	case err != nil:
+		return fmt.Errorf("source: compare WAL that was fetched before: %w", err)
+	}
+	return nil
 }
 
 // fromStage tells whether a segment that is nowhere else can be taken from the
