@@ -27,17 +27,21 @@ const manifestFile = "SHA256SUMS"
 // now, so what goes wrong here, and that the run was told to stop, is for the
 // operator to know and no reason to fail.
 func (r *run) seal(ctx context.Context) error {
+	r.sealBundle(ctx, r.journal.Dir(), r.journal.Header().ID)
+	return nil
+}
+
+func (r *run) sealBundle(ctx context.Context, bundle, id string) {
 	err := r.timed(PartManifest, func() error {
-		return writeManifest(ctx, r.target.FS(), r.journal.Dir(), r.sums, func(done, total int64) {
+		return writeManifest(ctx, r.target.FS(), bundle, r.sums, func(done, total int64) {
 			r.cfg.Progress(Progress{PhaseSeal, done, total, "bytes"})
 		})
 	})
 	if err != nil {
 		r.note(fmt.Sprintf("the evidence bundle has no manifest yet, so nothing guards it against changes (%v); %s writes it",
-			err, SealCommand(r.cfg.StateDir, r.journal.Header().ID)))
+			err, SealCommand(r.cfg.StateDir, id)))
 	}
 	r.removeStage()
-	return nil
 }
 
 // SealCommand writes the manifest of a bundle that has none.

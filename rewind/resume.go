@@ -152,16 +152,15 @@ func (r *run) dropJournal(ctx context.Context) error {
 }
 
 // sealPassed writes the manifest of a rewind, or of its undo, that was finished
-// but for that.
+// but for that. Its log is not looked at: what became of an old bundle must not
+// stand in the way of the target's next rewind.
 func (r *run) sealPassed(ctx context.Context, s *journal.Summary) error {
 	r.passed = append(r.passed, s.Dir) // tried once
 	if err := r.openTarget(); err != nil {
 		return err
 	}
-	if _, err := r.openJournal(s); err != nil {
-		return err
-	}
-	return errors.Join(r.seal(ctx), r.closeJournal())
+	r.sealBundle(ctx, s.Dir, s.Header.ID)
+	return context.Cause(ctx)
 }
 
 // unfinished is the newest journal of the target that is not finished, or nil.
