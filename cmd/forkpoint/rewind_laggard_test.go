@@ -11,12 +11,30 @@ import (
 	"forkpoint/walinspect/pgtest"
 )
 
+// crossBorder makes a server go on in the next segment by a record that crosses
+// the border. It begins and ends far from any, so that what the server writes
+// by itself crosses none.
+func crossBorder(s *pgtest.Server) {
+	const far = 256 << 10
+	emit := func(n int) {
+		s.Exec(fmt.Sprintf("SELECT pg_logical_emit_message(false, 'filler', repeat('x', %d))", n))
+	}
+	size := s.SegmentSize()
+	left := int(size) - int(size.Offset(s.CurrentLSN()))
+	if left > 2*far {
+		emit(left - far)
+		left = far
+	}
+	emit(left + far)
+}
+
 // recycled waits until a server has recycled the segment that holds what a
 // standby with that log needs next, and its archive has it.
 func recycled(t *testing.T, s *pgtest.Server, archive, segment string) {
 	t.Helper()
 	s.Await(segment+" to be recycled", func() (bool, error) {
-		if err := s.TryExecIn("postgres", "INSERT INTO filler SELECT generate_series(1, 20000)", "CHECKPOINT"); err != nil {
+		crossBorder(s)
+		if err := s.TryExecIn("postgres", "CHECKPOINT"); err != nil {
 			return false, err
 		}
 		_, err := os.Stat(filepath.Join(s.Dir(), "pg_wal", segment))
@@ -35,13 +53,15 @@ func TestRewindLaggard(t *testing.T) {
 	pgtest.TheseMajors(t, []int{13, 15, 18}, func(t *testing.T, major int) {
 		t.Parallel()
 		archive := pgtest.Scratch(t)
-		primary := pgtest.Run(t, trapOptions(major, pgtest.Conf("wal_keep_size", "0"), pgtest.Conf("archive_mode", "on"),
+		primary := pgtest.Run(t, trapOptions(major, pgtest.Conf("wal_keep_size", "0"), pgtest.Conf("autovacuum", "off"), pgtest.Conf("archive_mode", "on"),
 			pgtest.Conf("archive_command", fmt.Sprintf("test ! -f %[1]s/%%f && cp %%p %[1]s/%%f", archive)))...)
-		primary.Exec("CREATE TABLE t (i int PRIMARY KEY, v text)", "CREATE TABLE filler (i int)")
+		primary.Exec("CREATE TABLE t (i int PRIMARY KEY, v text)")
 		lagging, own := primary.NewStandby(), primary.NewStandby(pgtest.Conf("archive_command", "false"))
 		lagging.Start()
 		own.Start()
 		primary.Exec("INSERT INTO t SELECT i, 'shared' FROM generate_series(1, 3000) i")
+		crossBorder(primary)
+		primary.Exec("INSERT INTO t VALUES (0, 'behind the border')")
 		primary.WaitCaughtUp(lagging)
 		primary.WaitCaughtUp(own)
 		lagging.Stop(pgtest.Fast)
@@ -110,5 +130,27 @@ func TestRewindLaggard(t *testing.T) {
 		primary.WaitStreaming(lagging)
 		primary.WaitCaughtUp(lagging)
 		pgtest.SameData(primary, lagging)
+
+		// Where a switch ends a segment, no record shows whose it is.
+		primary.Exec("INSERT INTO t VALUES (-2, 'before a switch')")
+		primary.WaitCaughtUp(lagging)
+		lagging.Stop(pgtest.Fast)
+		segment = primary.SegmentSize().Name(1, primary.SegmentSize().Number(primary.CurrentLSN()))
+		primary.SwitchWAL()
+		recycled(t, primary, archive, segment)
+		from = append(from, "--archive", archive)
+		out = strings.Join(strings.Fields(bothNames[0].run(t, int(statusRefused), lagging, from...)), " ")
+		if !strings.Contains(out, "the source's own "+segment+", restored into its pg_wal, would settle it") {
+			t.Errorf("behind a switch:\n%s", out)
+		}
+		if out := bothNames[1].run(t, 0, lagging, "--source-server="+primary.ConnString(), "--restore-target-wal"); !strings.Contains(out, "no rewind required") || !strings.Contains(out, "could not be compared") {
+			t.Errorf("behind a switch, under the name pg_rewind:\n%s", out)
+		}
+		kept, err := os.ReadFile(filepath.Join(archive, segment))
+		if err != nil {
+			t.Fatal(err)
+		}
+		primary.WriteFile("pg_wal/"+segment, string(kept))
+		bothNames[0].run(t, 0, lagging, from...)
 	})
 }

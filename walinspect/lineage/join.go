@@ -27,10 +27,12 @@ type Joined struct {
 	own, archive segment.Source
 	taken        []segment.Info // from the archive, the newest first
 	names        map[string]bool
-	// Linked: at a border, only a link back shows that the logs are one.
-	Linked bool
-	// Unsure is why the archive's next older segment does not count, "" where
-	// all that was asked for do.
+	// Linked is the newest border at which only a link back shows that the logs
+	// are one: what begins before it need not be the server's. 0 where there is
+	// none.
+	Linked pg.LSN
+	// Unsure is why the archive's next older segment does not count, also that it
+	// cannot be read now; "" where all that was asked for do.
 	Unsure string
 }
 
@@ -81,42 +83,49 @@ func (j *Joined) take(ctx context.Context, g walinspect.Geometry, name pg.Segmen
 		return false, nil
 	}
 	if err != nil {
+		if ctx.Err() == nil {
+			j.Unsure, err = err.Error(), nil
+		}
 		return false, err
 	}
 	info := segment.Info{Name: name, File: file, Path: f.Path, Size: f.Size}
 	f.Close() // read only
 	j.names[file] = true
-	leads, err := j.leadsOn(ctx, g, name)
-	if err != nil {
-		return false, err
+	leads, why := j.leadsOn(ctx, g, name)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
 	}
 	if !leads {
 		delete(j.names, file)
 		j.Unsure = fmt.Sprintf("nothing shows that the log of %s goes on in the next segment", info.Path)
+		if why != nil {
+			j.Unsure += ": " + why.Error()
+		}
 		return false, nil
 	}
 	j.taken = append(j.taken, info)
 	return true, nil
 }
 
-// leadsOn tells whether the log of a segment goes on in the next one.
+// leadsOn tells whether the log of a segment goes on in the next one. Where its
+// end cannot be read it does not, for which the error is the reason.
 func (j *Joined) leadsOn(ctx context.Context, g walinspect.Geometry, name pg.SegmentName) (bool, error) {
 	pages := segment.NewPages(j, g.SegmentSize, segment.OneTimeline(name.Timeline))
 	defer pages.Close()
 	border := g.SegmentSize.Start(name.Number + 1)
 	last, err := walinspect.LastRecordBefore(ctx, pages, g, border)
 	switch {
-	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
 	case err != nil:
-		return false, nil // damage, or the log ends: it does not lead on
+		return false, err
 	case last.End > g.RecordStart(border):
 		return true, nil
 	}
 	r := walinspect.NewReader(pages, g, last.LSN) // which checks the links
 	leads := r.Next(ctx) && r.Next(ctx) && r.Record().LSN == g.RecordStart(border)
-	j.Linked = j.Linked || leads
-	return leads, ctx.Err()
+	if leads && !j.Linked.Valid() {
+		j.Linked = border
+	}
+	return leads, nil
 }
 
 func (j *Joined) String() string { return fmt.Sprintf("%s with %s", j.own, j.archive) }
