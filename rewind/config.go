@@ -98,20 +98,6 @@ type Config struct {
 	Now          func() time.Time
 }
 
-// Commands are what a person types to go on, for messages. None may hold a
-// password.
-type Commands struct {
-	Resume string // "" where only the same command again will do
-	Undo   string // made of the target where it is empty
-}
-
-func (r *run) undoCommand() string {
-	if r.cfg.Commands.Undo != "" {
-		return r.cfg.Commands.Undo
-	}
-	return "forkpoint rewind --undo -D " + r.cfg.Target.Path()
-}
-
 // Result is what a rewind did, or would do.
 type Result struct {
 	Schema  string `json:"schema"` // forkpoint/rewind/1

@@ -76,10 +76,10 @@
 //     manifest.
 //
 // An undo goes the same way back: it drops the manifest, frees the room set
-// aside, bars the target and notes that it undoes; makes everything but the control file and the label
-// what it was, which can be done any number of times, and flushes it; gives up
-// the second names; puts back the control file; notes that all is restored; and
-// last puts back the label, or removes it. What a crash leaves is barred until
-// then and is undone by running it again; it cannot be resumed any more. Then
-// what is left in the bundle gets a manifest as in 14.
+// aside, bars the target and notes that it undoes; makes everything but the
+// control file and the label what it was, which can be done any number of times,
+// and flushes it; gives up the second names; puts back the control file; notes
+// that all is restored; and last puts back the label, or removes it. What a crash
+// leaves is barred until then and is undone by running it again; it cannot be
+// resumed any more. Then what is left in the bundle gets a manifest as in 14.
 package rewind

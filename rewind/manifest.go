@@ -44,11 +44,6 @@ func (r *run) sealBundle(ctx context.Context, bundle, id string) {
 	r.removeStage()
 }
 
-// SealCommand writes the manifest of a bundle that has none.
-func SealCommand(state, id string) string {
-	return fmt.Sprintf("forkpoint evidence seal --state-dir %s %s", state, id)
-}
-
 // Sealed tells whether a bundle has a manifest.
 func Sealed(bundle string) bool { return exists(filepath.Join(bundle, manifestFile)) }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"path/filepath"
 
 	"forkpoint/rewind/journal"
 	"forkpoint/rewind/target"
@@ -68,9 +67,4 @@ func (r *run) replaced(s *journal.Summary) (bool, error) {
 	}
 	sum := sha256.Sum256(raw)
 	return !bytes.Equal(sum[:], s.Note), nil
-}
-
-// dropBundle is how to get rid of a bundle that nobody needs.
-func dropBundle(s *journal.Summary) string {
-	return fmt.Sprintf("forkpoint evidence drop --force --state-dir %s %s removes it", filepath.Dir(s.Dir), s.Header.ID)
 }

@@ -3,7 +3,6 @@ package rewind
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -71,7 +70,8 @@ func (r *run) findUnfinished(ctx context.Context) error {
 		}
 		switch stage {
 		case journal.Done: // but for its last note
-			err = errors.Join(r.seal(ctx), r.closeJournal())
+			r.sealBundle(ctx, r.journal.Dir(), r.journal.Header().ID)
+			err = r.closeJournal()
 		case journal.Opened:
 			err = r.dropJournal(ctx)
 		default:

@@ -85,7 +85,7 @@ type run struct {
 	sums     *sums    // nil until the target is changed
 	parts    []Part   // of the step that is running
 
-	passed []string // directories of journals whose target is no more
+	passed []string // directories of journals that are no obstacle: their target is no more, or only the manifest was missing
 
 	changed bool // the target is not as it was
 	done    bool // nothing is left to do

@@ -274,18 +274,14 @@ func (r *run) noCheckpoint() error {
 
 // reaches tells whether facts go to a position without a gap: what lies
 // between the last record and the next one is no gap, for a segment that begins
-// after a switch begins with a page header. A running server
-// names the end of what it has inserted, and an idle one may take its time to
-// write the last record out: then the end of what it has written will do, for
-// no page that was read can be newer than that.
+// after a switch begins with a page header. Of a running server the end of what
+// it has written will do.
 func (r *run) reaches(facts *Facts, end pg.LSN) bool {
 	if len(facts.Gaps) == 0 {
 		return r.geometry().RecordStart(facts.End) >= end
 	}
-	size := r.sit.target.control.SegmentSize
-	return r.cfg.Source.Kind() == source.Live && walinspect.StopReason(facts.Stop).EndOfWAL() &&
-		len(facts.Gaps) == 1 && facts.Gaps[0].Span.From >= facts.End &&
-		size.Number(facts.End) == size.Number(end-1)
+	return r.cfg.Source.Kind() == source.Live && len(facts.Gaps) == 1 &&
+		walinspect.StopReason(facts.Stop).Unwritten(r.sit.target.control.SegmentSize, facts.End, facts.Gaps[0].Span.From, end)
 }
 
 // replayLog is the log as the rewound server will find it.

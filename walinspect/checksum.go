@@ -12,7 +12,7 @@ const interleaved = RecordHeaderLen + 504
 // the checksum itself.
 func recordCRC(raw []byte) uint32 {
 	if hasCRC32 && len(raw) < interleaved {
-		return shortRecordCRC(raw[:len(raw):len(raw)])
+		return shortRecordCRC(raw)
 	}
 	return crc32.Update(crc32.Update(0, castagnoli, raw[RecordHeaderLen:]), castagnoli, raw[:20])
 }

@@ -67,6 +67,15 @@ func (s StopReason) EndOfWAL() bool {
 	return false
 }
 
+// Unwritten tells whether a log that stopped for this reason at end, and is
+// missing from gap to to, lacks only what a running server has inserted and not
+// written out yet: it names the end of what it has inserted, and an idle one may
+// take its time with the last record. No page that was read is newer than what
+// it has written.
+func (s StopReason) Unwritten(size pg.SegmentSize, end, gap, to pg.LSN) bool {
+	return s.EndOfWAL() && gap >= end && size.Number(end) == size.Number(to-1)
+}
+
 // MayEndLog tells whether the place may be where the log ends. Besides what
 // EndOfWAL names that is the end of the last file: a server that crashed may
 // not have made the next one. Anything else hides how the log goes on.

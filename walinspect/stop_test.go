@@ -338,3 +338,24 @@ func TestUnreadable(t *testing.T) {
 		t.Fatalf("%s, %v; want the disk's error", r.Stop(), r.Err())
 	}
 }
+
+func TestUnwritten(t *testing.T) {
+	const size = pg.SegmentSize(1 << 20)
+	at := size.Start(5)
+	for what, tt := range map[string]struct {
+		stop         walinspect.StopReason
+		end, gap, to pg.LSN
+		want         bool
+	}{
+		"the last record":           {walinspect.StopCleanEnd, at + 100, at + 104, at + 200, true},
+		"up to the segment's end":   {walinspect.StopRecycled, at + 100, at + 104, size.Start(6), true},
+		"into the next segment":     {walinspect.StopCleanEnd, at + 100, at + 104, size.Start(6) + 8, false},
+		"a gap before the end":      {walinspect.StopCleanEnd, at + 100, at + 50, at + 200, false},
+		"damage":                    {walinspect.StopCorrupt, at + 100, at + 104, at + 200, false},
+		"a segment that is missing": {walinspect.StopMissingSegment, at + 100, at + 104, at + 200, false},
+	} {
+		if got := tt.stop.Unwritten(size, tt.end, tt.gap, tt.to); got != tt.want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
+}

@@ -221,14 +221,14 @@ func markWords(m lineage.Mark) string {
 // conclude adds the commands.
 func (g *diagnosing) conclude() {
 	d, e := g.d, g.ends
-	from := "--source-pgdata " + shellWord(g.opts.ends.sourceDir)
+	from := "--source-pgdata " + rewind.ShellWord(g.opts.ends.sourceDir)
 	if g.opts.ends.sourceServer != "" {
-		from = "--source-server " + shellWord(g.opts.ends.sourceServer)
+		from = "--source-server " + rewind.ShellWord(g.opts.ends.sourceServer)
 	}
 	for _, archive := range g.opts.ends.archives {
-		from += " --archive " + shellWord(archive)
+		from += " --archive " + rewind.ShellWord(archive)
 	}
-	rewindCommand := fmt.Sprintf("forkpoint rewind -D %s %s", shellWord(e.target.Path()), from)
+	rewindCommand := fmt.Sprintf("forkpoint rewind -D %s %s", rewind.ShellWord(e.target.Path()), from)
 	if e.source.Kind() == source.Live {
 		rewindCommand += " -R"
 	}
@@ -238,7 +238,7 @@ func (g *diagnosing) conclude() {
 			d.Reason = fmt.Sprintf("The target has %d bytes of log past the fork at %s that the source has not; they are lost by a rewind. See them first with forkpoint report.", d.TargetEnd-d.Fork.LSN, d.Fork.LSN)
 		}
 		d.Next = append(d.Next, g.cures()...)
-		d.Next = append(d.Next, "forkpoint report --target-pgdata "+shellWord(e.target.Path())+" "+from, rewindCommand)
+		d.Next = append(d.Next, "forkpoint report --target-pgdata "+rewind.ShellWord(e.target.Path())+" "+from, rewindCommand)
 	case reports.RemedyFollow, reports.RemedyNothing:
 		if d.Reason == "" {
 			d.Reason = "The target holds nothing that the source has not."
@@ -249,9 +249,9 @@ func (g *diagnosing) conclude() {
 		if e.source.Kind() == source.Live {
 			d.Next = append(d.Next, rewindCommand+"   # writes standby.signal and primary_conninfo, nothing else")
 		} else {
-			d.Next = append(d.Next, "touch "+shellWord(e.target.Path()+"/standby.signal")+"   # and set primary_conninfo to the source")
+			d.Next = append(d.Next, "touch "+rewind.ShellWord(e.target.Path()+"/standby.signal")+"   # and set primary_conninfo to the source")
 		}
-		d.Next = append(d.Next, "pg_ctl start -D "+shellWord(e.target.Path()))
+		d.Next = append(d.Next, "pg_ctl start -D "+rewind.ShellWord(e.target.Path()))
 	case reports.RemedyPerson:
 		d.Next = append(d.Next, g.cures()...)
 	}
@@ -263,7 +263,7 @@ func (g *diagnosing) cures() []string {
 	for _, p := range g.exam.Problems {
 		switch p.Check {
 		case rewind.CheckRunning:
-			list = append(list, "pg_ctl stop -m fast -D "+shellWord(g.ends.target.Path()))
+			list = append(list, "pg_ctl stop -m fast -D "+rewind.ShellWord(g.ends.target.Path()))
 		case rewind.CheckHistory:
 			node := g.ends.target.Path()
 			tli := g.exam.Target.Timeline
@@ -271,17 +271,9 @@ func (g *diagnosing) cures() []string {
 				tli, node = g.exam.Source.Timeline, g.opts.ends.sourceDir
 			}
 			if node != "" {
-				list = append(list, fmt.Sprintf("forkpoint history repair %d %s", tli, strings.Join(append([]string{shellWord(node)}, g.opts.ends.archives...), " ")))
+				list = append(list, fmt.Sprintf("forkpoint history repair %d %s", tli, strings.Join(append([]string{rewind.ShellWord(node)}, g.opts.ends.archives...), " ")))
 			}
 		}
 	}
 	return slices.Compact(list)
-}
-
-// shellWord quotes what a shell would take apart.
-func shellWord(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\n'\"\\$&|;<>()*?`#~!{}[]") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -219,7 +219,7 @@ func sealEvidence(ctx context.Context, app *app, opts evidenceOptions, id string
 
 // finishHint is how an unfinished rewind is finished or taken back.
 func finishHint(s *journal.Summary) string {
-	at := " -D " + shellWord(s.Header.Target) + " --state-dir " + shellWord(filepath.Dir(s.Dir))
+	at := " -D " + rewind.ShellWord(s.Header.Target) + " --state-dir " + rewind.ShellWord(filepath.Dir(s.Dir))
 	return "finish it with forkpoint rewind --resume" + at + " and its source, or take it back with forkpoint rewind --undo" + at
 }
 

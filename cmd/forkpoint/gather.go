@@ -154,8 +154,8 @@ func (g *gatherer) gather(ctx context.Context) error {
 	return g.sourceAfter(ctx)
 }
 
-// sourceAfter reads what the source did. A running server names the end of what
-// it has inserted, which it may not have written out yet: that is no gap.
+// sourceAfter reads what the source did. What a running server has not written
+// out yet is no gap.
 func (g *gatherer) sourceAfter(ctx context.Context) error {
 	g.progress.begin("reading the source's WAL", 0)
 	span := pg.Span{From: g.in.Fork.LSN, To: pg.MaxLSN}
@@ -166,8 +166,8 @@ func (g *gatherer) sourceAfter(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("source: read WAL since the fork at %s: %w", span.From, err)
 	}
-	size := g.geometry.SegmentSize
-	if n := len(log.Gaps); n == 1 && g.sourceEnd.Valid() && log.End.Natural && log.Gaps[0].From >= log.End.LSN && size.Number(log.End.LSN) == size.Number(span.To-1) {
+	if len(log.Gaps) == 1 && g.sourceEnd.Valid() &&
+		walinspect.StopReason(log.End.Reason).Unwritten(g.geometry.SegmentSize, log.End.LSN, log.Gaps[0].From, span.To) {
 		log.Gaps = log.Gaps[:0]
 	}
 	g.in.SourceAfter = log

@@ -18,10 +18,7 @@ import (
 // reading fails. It needs root and loop devices. No failure takes the way back:
 // with the device whole again, undo gives what was there and a run finishes.
 func TestRewindBadDisk(t *testing.T) {
-	majors := pgtest.Majors(t)
-	pair := pgtest.NewPair(t, trapOptions(majors[len(majors)-1])...)
-	pair.Primary.Exec("CREATE TABLE t AS SELECT i, md5(i::text) || md5((i + 1)::text) || repeat(md5((i + 2)::text), 10) AS v FROM generate_series(1, 40000) i", "CHECKPOINT")
-	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = v || '" + side + "' WHERE i % 2 = 0") })
+	pair := bulkyPair(t)
 	old := pair.Old
 	below := smallDisk(t, "400m")
 	bad := &badDisk{t: t, below: below, image: below + "/image", dir: filepath.Join(pgtest.Scratch(t), "bad")}

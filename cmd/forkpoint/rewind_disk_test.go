@@ -14,15 +14,23 @@ import (
 	"forkpoint/walinspect/pgtest"
 )
 
+// bulkyPair is a pair after a fail-over whose old bytes take room, for they
+// hardly compress.
+func bulkyPair(t *testing.T) *pgtest.Pair {
+	t.Helper()
+	majors := pgtest.Majors(t)
+	pair := pgtest.NewPair(t, trapOptions(majors[len(majors)-1])...)
+	pair.Primary.Exec("CREATE TABLE t AS SELECT i, md5(i::text) || md5((i + 1)::text) || repeat(md5((i + 2)::text), 10) AS v FROM generate_series(1, 40000) i", "CHECKPOINT")
+	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = v || '" + side + "' WHERE i % 2 = 0") })
+	return pair
+}
+
 // TestRewindFullDisk has the state directory on a small file system, for which
 // it needs root. Too little room is a refusal with figures before anything is
 // changed. When somebody else fills the disk nevertheless, the run stops, undo
 // works without any room, and with room made the same command goes on.
 func TestRewindFullDisk(t *testing.T) {
-	majors := pgtest.Majors(t)
-	pair := pgtest.NewPair(t, trapOptions(majors[len(majors)-1])...)
-	pair.Primary.Exec("CREATE TABLE t AS SELECT i, md5(i::text) || md5((i + 1)::text) || repeat(md5((i + 2)::text), 10) AS v FROM generate_series(1, 40000) i", "CHECKPOINT")
-	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = v || '" + side + "' WHERE i % 2 = 0") })
+	pair := bulkyPair(t)
 	old := pair.Old
 	disk := smallDisk(t, "66m")
 	args := []string{"--source-server", pair.Primary.ConnString(), "-R", "--state-dir", disk + "/state", "--max-rate", "16MB"}

@@ -182,17 +182,7 @@ func TestRewindSameNumberKilled(t *testing.T) {
 func TestRewindSameNumberUnreplayed(t *testing.T) {
 	pgtest.TheseMajors(t, []int{15}, func(t *testing.T, major int) {
 		t.Parallel()
-		primary, a, b := twoStandbys(t, major)
-		cut(a)
-		b.Exec("SELECT pg_wal_replay_pause()")
-		primary.Exec("UPDATE t SET v = 'lost' WHERE i % 2 = 0", "CHECKPOINT", "UPDATE t SET v = 'lost too' WHERE i % 3 = 0")
-		end := primary.CurrentLSN()
-		b.Await("receipt of "+end.String(), func() (bool, error) {
-			rows, err := b.TryQueryIn("postgres", "SELECT pg_last_wal_receive_lsn() >= $1::pg_lsn", end.String())
-			return err == nil && rows[0][0] == "t", err
-		})
-		b.Stop(pgtest.Fast)
-		primary.Stop(pgtest.Immediate)
+		a, b := receivedOnly(t, major)
 		readWrite(t, a)
 		own(a, "a")
 		rejoin(t, bothNames[0], b, a, true)

@@ -89,16 +89,16 @@ func (o *rewindOptions) config(app *app, target *datadir.Dir, progress *progress
 
 // commands are what to type to go on with this rewind or to take it back.
 func (o *rewindOptions) commands(dir string) rewind.Commands {
-	common := " -D " + shellWord(dir)
+	common := " -D " + rewind.ShellWord(dir)
 	if o.ends.stateDir != "" {
-		common += " --state-dir " + shellWord(absolute(o.ends.stateDir))
+		common += " --state-dir " + rewind.ShellWord(absolute(o.ends.stateDir))
 	}
 	c := rewind.Commands{Undo: "forkpoint rewind --undo" + common, Resume: "forkpoint rewind --resume" + common}
 	switch public := source.PublicConninfo(o.ends.sourceServer); {
 	case o.ends.sourceDir != "":
-		c.Resume += " --source-pgdata " + shellWord(absolute(o.ends.sourceDir))
+		c.Resume += " --source-pgdata " + rewind.ShellWord(absolute(o.ends.sourceDir))
 	case public != "":
-		c.Resume += " --source-server " + shellWord(public)
+		c.Resume += " --source-server " + rewind.ShellWord(public)
 	default:
 		c.Resume = ""
 	}
