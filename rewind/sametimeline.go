@@ -50,7 +50,7 @@ func (r *run) compareSame(ctx context.Context) error {
 		return r.partedEarlier(c)
 	case r.resumed != nil:
 		return nil // checkSameFork refuses
-	case r.partOfSource(c):
+	case c.PartOf(r.geometry(), s.targetEnd):
 		return r.stopNoop(fmt.Sprintf("source and target are on the same timeline %d, and all records of the target from %s to its end at %s are the source's", s.target.timeline, c.From, s.targetEnd))
 	case c.Vouched.Valid() && c.Unsure == "" && c.A.Record && !c.B.Record && c.B.Stop.EndOfWAL():
 		return r.ahead(c.Alike)
@@ -67,7 +67,7 @@ func (r *run) compareLogs(ctx context.Context) (*lineage.Comparison, error) {
 		A: r.ownWAL(), B: NewSourceWAL(r.cfg.Source, r.geometry().SegmentSize), Known: r.cfg.Known,
 		Path: r.sit.target.path, Geometry: r.geometry(),
 	}
-	c, err := r.compareWith(ctx, logs)
+	c, err := lineage.Compare(ctx, logs, r.sit.targetEnd)
 	if err != nil || c.Vouched.Valid() || r.cfg.Archives == nil || r.resumed != nil {
 		return c, err
 	}
@@ -76,29 +76,6 @@ func (r *run) compareLogs(ctx context.Context) (*lineage.Comparison, error) {
 		return archived, err
 	}
 	return c, nil
-}
-
-// compareWith compares two logs, and looks for the proof that what is the same
-// is of one origin.
-func (r *run) compareWith(ctx context.Context, logs lineage.Logs) (*lineage.Comparison, error) {
-	tip := logs.Path[len(logs.Path)-1]
-	c, err := lineage.FirstDifference(ctx, logs, pg.Span{From: tip.Begin, To: pg.MaxLSN})
-	if err != nil || c.Earlier {
-		return c, err
-	}
-	end := min(c.Alike, r.sit.targetEnd)
-	if c.Differs {
-		end = c.Fork
-	}
-	c.Vouched, err = lineage.Vouch(ctx, logs, end)
-	return c, err
-}
-
-// partOfSource tells whether a comparison shows all of the target's log to be
-// the source's.
-func (r *run) partOfSource(c *lineage.Comparison) bool {
-	g := r.geometry()
-	return !c.Differs && c.Vouched.Valid() && g.RecordStart(c.Alike) >= g.RecordStart(r.sit.targetEnd)
 }
 
 // partAt makes a difference of the logs the fork. A standby may have received

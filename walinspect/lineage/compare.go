@@ -165,6 +165,8 @@ func (c *comparer) equal(ctx context.Context, n uint64) (bool, error) {
 			continue
 		case errors.Is(errA, fs.ErrNotExist) || errors.Is(errB, fs.ErrNotExist):
 			return false, nil // under different names: the records decide
+		case errors.Is(errA, segment.ErrContent) || errors.Is(errB, segment.ErrContent):
+			return false, nil // what can be read of it decides
 		case errA != nil || errB != nil:
 			return false, errors.Join(errA, errB)
 		}
@@ -202,7 +204,7 @@ func (c *comparer) walk(ctx context.Context, n uint64) error {
 			continue
 		}
 		c.result.A, c.result.B = mark(ra, hasA, a), mark(rb, hasB, b)
-		if err := errors.Join(ended(ra, hasA), ended(rb, hasB)); err != nil {
+		if err := errors.Join(ended(ra, hasA, a), ended(rb, hasB, b)); err != nil {
 			c.result.Unsure = err.Error()
 			return ctx.Err()
 		}
@@ -261,11 +263,18 @@ func alike(a, b *walinspect.Record) bool {
 }
 
 // ended is why a log ended, where that was not its natural end.
-func ended(r *walinspect.Reader, has bool) error {
-	if stop := r.Stop(); !has && !stop.Reason.EndOfWAL() && stop.Reason != walinspect.StopLimit && stop.Reason != walinspect.StopMissingSegment {
-		return errors.New(stop.String())
+func ended(r *walinspect.Reader, has bool, pages *segment.Pages) error {
+	stop := r.Stop()
+	if has || stop.Reason.EndOfWAL() || stop.Reason == walinspect.StopLimit || stop.Reason == walinspect.StopMissingSegment {
+		return nil
 	}
-	return nil
+	text := stop.String()
+	if f := pages.File(); f != nil && stop.Path == "" {
+		text += fmt.Sprintf(" (%s, which holds %d bytes)", f.Path, f.Size)
+	} else if stop.Path == "" && stop.Err != nil {
+		text += ": " + stop.Err.Error()
+	}
+	return errors.New(text)
 }
 
 func mark(r *walinspect.Reader, has bool, pages *segment.Pages) Mark {

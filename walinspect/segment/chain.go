@@ -25,6 +25,20 @@ func NewChain(sources ...Source) *Chain {
 	return c
 }
 
+// Places are the sources that a chain has, also those of chains in it, in their
+// order; of another source it is that one.
+func Places(s Source) []Source {
+	c, is := s.(*Chain)
+	if !is {
+		return []Source{s}
+	}
+	var all []Source
+	for _, part := range c.sources {
+		all = append(all, Places(part)...)
+	}
+	return all
+}
+
 func (c *Chain) String() string {
 	names := make([]string, len(c.sources))
 	for i, s := range c.sources {
@@ -34,20 +48,25 @@ func (c *Chain) String() string {
 }
 
 // Open asks one source after the other. A file that does not hold its segment,
-// because it was recycled or made ahead of use, and one put aside incomplete
-// give way to a better one further on. An error other than that the file is
-// not there ends the search: a broken copy must not be hidden by a later one.
+// because it was recycled or made ahead of use, one put aside incomplete, one
+// that is shorter than a segment and one that cannot be decompressed give way to
+// a better one further on. An error other than that and that the file is not
+// there ends the search: what cannot be read now must not be taken for missing.
 func (c *Chain) Open(ctx context.Context, name string) (*File, error) {
 	var second *File
+	var damaged error
 	for _, s := range c.sources {
 		f, err := s.Open(ctx, name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
+		case errors.Is(err, ErrContent):
+			damaged = errors.Join(damaged, err)
+			continue
 		case err != nil:
 			discard(second)
 			return nil, err
-		case holds(f, name) && !f.Partial:
+		case holds(f, name) && !f.Partial && whole(f, name):
 			discard(second)
 			return f, nil
 		case second == nil || holds(f, name) && !holds(second, name):
@@ -57,8 +76,11 @@ func (c *Chain) Open(ctx context.Context, name string) (*File, error) {
 			discard(f)
 		}
 	}
-	if second != nil {
+	switch {
+	case second != nil:
 		return second, nil
+	case damaged != nil:
+		return nil, damaged
 	}
 	return nil, notFound(c, name)
 }
@@ -85,6 +107,19 @@ func holds(f *File, name string) bool {
 	}
 	want, err := pg.ParseSegmentName(name, h.SegmentSize)
 	return err == nil && h.Address == h.SegmentSize.Start(want.Number) && h.Timeline <= want.Timeline
+}
+
+// whole tells whether a file that holds a segment is as long as one.
+func whole(f *File, name string) bool {
+	if !pg.IsSegmentName(name) {
+		return true
+	}
+	var head [walinspect.LongHeaderLen]byte
+	if n, _ := f.ReadAt(head[:], 0); n < len(head) {
+		return false
+	}
+	h, err := walinspect.DecodePageHeader(head[:])
+	return err == nil && f.Size >= int64(h.SegmentSize)
 }
 
 // List yields what the sources have; a segment that several have, once, from

@@ -18,6 +18,17 @@ import (
 // goes through a temporary file that has no name.
 const inMemory = 64 << 20
 
+// ErrContent is matched by the error of a file that is there and can be read,
+// and does not hold what its name promises.
+var ErrContent = errors.New("damaged file")
+
+// contentError names the file and what is wrong with it.
+type contentError struct{ error }
+
+func (e contentError) Is(target error) bool { return target == ErrContent }
+
+func (e contentError) Unwrap() error { return e.error }
+
 // File is an open WAL file. What it reads is decompressed.
 type File struct {
 	io.ReaderAt
@@ -108,7 +119,7 @@ func (f *File) unpack(packed io.Reader, limit int64) error {
 	base, _ := trimPartial(filepath.Base(f.Path))
 	r, err := codec.Open(base, packed)
 	if err != nil {
-		return fmt.Errorf("decompress %s: %w", f.Path, err)
+		return contentError{fmt.Errorf("decompress %s: %w", f.Path, err)}
 	}
 	defer r.Close() // read only
 
@@ -124,7 +135,7 @@ func (f *File) unpack(packed io.Reader, limit int64) error {
 	case broken == nil:
 		if n, _ := io.ReadFull(r, make([]byte, 1)); n > 0 {
 			f.Close() // read only
-			return fmt.Errorf("decompress %s: more than the %d bytes of a segment come out", f.Path, limit)
+			return contentError{fmt.Errorf("decompress %s: more than the %d bytes of a segment come out", f.Path, limit)}
 		}
 	case broken == io.EOF, f.Partial && errors.Is(broken, io.ErrUnexpectedEOF):
 		// shorter than a segment: the caller judges that

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -36,6 +37,8 @@ type Restore struct {
 	c     RestoreConfig
 	dir   *Dir
 	calls singleflight.Group // one call per file, however many ask for it
+
+	fetched atomic.Int64 // files
 }
 
 // NewRestore makes a source of a command, which must pass [CheckCommand].
@@ -101,6 +104,18 @@ func (r *Restore) Open(ctx context.Context, name string) (*File, error) {
 // abandoned marks the error of a call whose context ended.
 type abandoned struct{ error }
 
+// Fetched is how many files the restore_commands among the places of a source
+// have brought so far. What other places have costs next to nothing.
+func Fetched(s Source) int {
+	n := 0
+	for _, place := range Places(s) {
+		if r, is := place.(*Restore); is {
+			n += int(r.fetched.Load())
+		}
+	}
+	return n
+}
+
 // kept opens a file that was fetched before.
 func (r *Restore) kept(name string) (*File, error) {
 	return openFile(filepath.Join(r.c.Dir, name), limitOf(name, r.c.Size))
@@ -161,6 +176,7 @@ func (r *Restore) once(ctx context.Context, name string) error {
 	if err := os.Rename(path, filepath.Join(r.c.Dir, name)); err != nil {
 		return fmt.Errorf("restore %s: %w", name, err)
 	}
+	r.fetched.Add(1)
 	r.c.Log.Debug("restored", "segment", name, "bytes", info.Size(), "took", time.Since(start))
 	return nil
 }
