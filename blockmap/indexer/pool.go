@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 
 	"forkpoint/walinspect/segment"
@@ -44,6 +45,7 @@ func (p *pool) Open(ctx context.Context, name string) (*segment.File, error) {
 		p.files[name] = f
 	}
 	f.users++
+	p.idle = slices.DeleteFunc(p.idle, func(idle string) bool { return idle == name })
 	p.mu.Unlock()
 
 	if !shared {
