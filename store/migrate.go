@@ -17,7 +17,7 @@ const applicationID = 0x346b7074
 var migrations embed.FS
 
 // schemaVersion is the number of the newest migration.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // checkApplication refuses files that are not SQLite databases, and databases
 // of others, before anything is changed in them.

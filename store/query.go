@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"forkpoint/blockmap"
@@ -61,89 +60,6 @@ func (c *Catalog) Touched(ctx context.Context, cl Cluster, rel pg.RelFileLocator
 		}
 		return each(t)
 	})
-}
-
-const (
-	listXIDRanges = `SELECT s.id, s.tli, coalesce(s.min_xid, 0), coalesce(s.max_xid, 0)
-FROM segments s
-JOIN clusters c ON c.id = s.cluster_id
-WHERE c.system_id = ? AND c.wal_segsz = ?
-ORDER BY s.segno, s.tli, s.id`
-
-	headOfRow = `SELECT ` + headColumns + `, s.tli, s.segno
-FROM segments s
-JOIN clusters c ON c.id = s.cluster_id
-LEFT JOIN files f ON f.segment_id = s.id
-     AND f.path = (SELECT path FROM files WHERE segment_id = s.id ORDER BY seen_at DESC, path LIMIT 1)
-WHERE s.id = ?`
-)
-
-// SegmentsOf hands out the segments that can have records of a transaction or of
-// its subtransactions, or the record that ends it, in the order of the log, with
-// their lists of transactions only. Those are the segments whose identifiers
-// reach it, and on each timeline all from the first that has it or a later one
-// up to where it is over.
-func (c *Catalog) SegmentsOf(ctx context.Context, cl Cluster, xid pg.XID, each func(*blockmap.Segment) error) error {
-	type row struct {
-		id       int64
-		tli      pg.TimelineID
-		min, max pg.XID
-	}
-	var rows []row
-	err := c.query(ctx, listXIDRanges, []any{systemID(cl.SystemID), cl.SegmentSize}, func(scan scanFunc) error {
-		var r row
-		err := scan(&r.id, &r.tli, &r.min, &r.max)
-		rows = append(rows, r)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	begun, over := false, map[pg.TimelineID]bool{}
-	for _, r := range rows {
-		begun = begun || r.max != 0 && !r.max.Precedes(xid)
-		if r.min <= xid && xid <= r.max {
-			over[r.tli] = false // maybe once more, after 2^32 others
-		}
-		if !begun || over[r.tli] {
-			continue
-		}
-		s, err := c.xactsOfRow(ctx, cl, r.id)
-		if err != nil {
-			return err
-		}
-		if err := each(s); err != nil {
-			return err
-		}
-		over[r.tli] = isOver(s, xid)
-	}
-	return nil
-}
-
-// xactsOfRow reads a segment with its lists of transactions.
-func (c *Catalog) xactsOfRow(ctx context.Context, cl Cluster, id int64) (s *blockmap.Segment, err error) {
-	err = c.query(ctx, headOfRow, []any{id}, func(scan scanFunc) error {
-		var name pg.SegmentName
-		s, err = scanHead(SegmentKey{SystemID: cl.SystemID, SegmentSize: cl.SegmentSize}, scan, &name.Timeline, &name.Number)
-		if err == nil {
-			s.Name = name
-		}
-		return err
-	})
-	if err == nil && s == nil {
-		err = fmt.Errorf("row %d: %w", id, ErrNotStored)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s, c.loadTransactions(ctx, id, s)
-}
-
-// isOver tells whether a segment shows that a transaction has ended: by the
-// record that says so, or because the oldest that runs began after it.
-func isOver(s *blockmap.Segment, xid pg.XID) bool {
-	return slices.ContainsFunc(s.Xacts, func(x blockmap.Xact) bool { return x.XID == xid && x.Kind.Ends() }) ||
-		slices.ContainsFunc(s.Snapshots, func(n blockmap.Snapshot) bool { return xid.Precedes(n.OldestRunning) })
 }
 
 // Volume is a part of the log by what it belongs to.

@@ -63,6 +63,10 @@ const insertHead = `INSERT INTO segments (cluster_id, tli, segno, digest, inner_
     first_time, last_time, min_xid, max_xid, indexed_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
 
+const widenXIDs = `INSERT INTO xid_ranges (cluster_id, part, min_xid, least_max, max_xid) VALUES (?1, ?2 / 256, ?3, ?4, ?4)
+ON CONFLICT DO UPDATE SET min_xid = min(min_xid, excluded.min_xid), least_max = min(least_max, excluded.least_max),
+    max_xid = max(max_xid, excluded.max_xid)`
+
 func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, s *blockmap.Segment) (id int64, err error) {
 	at, err := toLSNs(s.First, s.Last, s.End, s.FirstPrev, s.StopLSN)
 	if err != nil {
@@ -78,6 +82,11 @@ func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, 
 		lists.Commits, lists.Aborts, lists.Prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
 	if err != nil {
 		return 0, err
+	}
+	if sum.minXID != nil {
+		if _, err := tx.ExecContext(ctx, widenXIDs, cluster, int64(s.Name.Number), sum.minXID, sum.maxXID); err != nil {
+			return 0, err
+		}
 	}
 	for _, save := range []func(context.Context, *sql.Tx, int64, *blockmap.Segment) error{
 		c.saveRmgrs, c.saveCheckpoints, c.saveEvents,

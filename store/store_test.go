@@ -178,21 +178,6 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-func TestFindXID(t *testing.T) {
-	ctx := t.Context()
-	c := openMemory(t)
-	if err := c.Save(ctx, everything(), oltp(5), oltp(6)); err != nil {
-		t.Fatal(err)
-	}
-	found, err := c.FindXID(ctx, testSystem, testSize, 0, 9, 741)
-	if err != nil || len(found) != 1 || found[0].Name.Number != 3 || found[0].Top != 740 {
-		t.Fatalf("741: %v, %v", found, err)
-	}
-	if found, err := c.FindXID(ctx, testSystem, testSize, 4, 9, 741); err != nil || len(found) != 0 {
-		t.Fatalf("741 from segment 4 on: %v, %v", found, err)
-	}
-}
-
 func TestOpenFile(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "odd ?#%41 name.db")

@@ -97,10 +97,13 @@ func (c *Catalog) CountCut(ctx context.Context, cut Cut) (n int64, err error) {
 	return n, err
 }
 
-// Relations that no segment mentions any more go too.
+// Relations that no segment mentions any more go too, and so do parts without
+// segments.
 const (
 	pruneSegments  = `DELETE FROM segments WHERE id IN (SELECT s.id` + cutWhere + `)`
 	pruneRelations = `DELETE FROM relations WHERE NOT EXISTS (SELECT 1 FROM touched WHERE relation_id = relations.id)`
+	pruneRanges    = `DELETE FROM xid_ranges WHERE NOT EXISTS
+    (SELECT 1 FROM segments s WHERE s.cluster_id = xid_ranges.cluster_id AND s.segno BETWEEN part * 256 AND part * 256 + 255)`
 )
 
 // Prune forgets segments, and tells how many.
@@ -117,7 +120,10 @@ func (c *Catalog) Prune(ctx context.Context, cut Cut) (n int64, err error) {
 		if n, err = done.RowsAffected(); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, pruneRelations)
+		if _, err = tx.ExecContext(ctx, pruneRelations); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, pruneRanges)
 		return err
 	})
 	c.forget() // rows of relations may be gone
