@@ -18,8 +18,15 @@ import (
 )
 
 // finished makes a rewind of r's target that ended before its manifest, and
-// damages its log. It returns the bundle and what tells it.
+// damages the old bytes in its log. It returns the bundle and what tells it.
 func finished(t *testing.T, r *run) (bundle, id string) {
+	t.Helper()
+	return damaged(t, r, true, func(log, old []byte) int { return bytes.Index(log, old) })
+}
+
+// damaged makes a rewind of r's target, finished or not, and changes a byte of
+// its log.
+func damaged(t *testing.T, r *run, finish bool, where func(log, old []byte) int) (bundle, id string) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -37,16 +44,23 @@ func finished(t *testing.T, r *run) (bundle, id string) {
 	must(j.Commit()) // the damage is not to be in a batch of notes
 	must(edit.WriteAt("conf", 0, bytes.Repeat([]byte{'x'}, len(old))))
 	must(edit.Flush())
-	must(edit.Finish(t.Context(), []byte("START WAL LOCATION: 0/0\n")))
+	if finish {
+		must(edit.Finish(t.Context(), []byte("START WAL LOCATION: 0/0\n")))
+	} else {
+		must(edit.Chmod("conf", 0o640))
+		must(edit.WriteAt("conf", 0, old[:1]))
+		must(edit.Flush())
+		must(errors.Join(j.Phase("copy", true), j.Commit()))
+	}
 	bundle, id = j.Dir(), j.Header().ID
 	must(j.Close())
 
 	name := filepath.Join(bundle, "log")
 	log, err := os.ReadFile(name)
 	must(err)
-	at := bytes.Index(log, old)
+	at := where(log, old)
 	if at < 0 {
-		t.Fatal("the old bytes are not in the log")
+		t.Fatal("there is nothing to damage in the log")
 	}
 	log[at]++
 	must(os.WriteFile(name, log, 0o600))
@@ -90,6 +104,63 @@ func TestOldBundleIsNoObstacle(t *testing.T) {
 			t.Fatalf("%v; want %v", err, told)
 		}
 	})
+}
+
+// TestDamagedJournal: a batch that rots makes no finished rewind unfinished, and
+// where it is in the way the words tell what was found and what to do.
+func TestDamagedJournal(t *testing.T) {
+	batch := func(n int) func(log, _ []byte) int {
+		return func(log, _ []byte) int {
+			at := -1
+			for range n {
+				at += 1 + bytes.Index(log[at+1:], []byte("FPJB"))
+			}
+			return at
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		finish bool
+		where  func(log, old []byte) int
+		found  string
+	}{
+		{"finished, old bytes", true, func(log, old []byte) int { return bytes.Index(log, old) }, "batch 3 is damaged, and batch 4 follows"},
+		{"finished, first header", true, batch(1), "batch 1 is damaged, and batch 2 follows"},
+		{"finished, the note that it is barred", true, func(log, _ []byte) int { return batch(2)(log, nil) + 60 }, "batch 2 is damaged, and batch 3 follows"},
+		{"unfinished, first header", false, batch(1), "batch 1 is damaged, and batch 2 follows"},
+		{"unfinished, old bytes", false, func(log, old []byte) int { return bytes.Index(log, old) }, "batch 3 is damaged, and batch 4 follows"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := withPlan(t)
+			defer r.close()
+			_, id := damaged(t, r, tt.finish, tt.where)
+			err := r.findUnfinished(t.Context())
+			next := []string{"evidence verify --state-dir " + r.cfg.StateDir + " " + id, "a copy of the bundle"}
+			if !tt.finish {
+				next = append(next, "a new base backup")
+				var refused *PreflightError
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.found) || !containsAll(refused.Next, next) {
+					t.Errorf("resume: %v; want a refusal that says %q and what to do", err, tt.found)
+				}
+			} else if err != nil {
+				t.Errorf("the next rewind: %v", err)
+			}
+			r.journal = nil
+			var refused *PreflightError
+			if err := r.undo(t.Context()); !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.found) || !containsAll(refused.Next, next) {
+				t.Errorf("undo: %v; want a refusal that says %q and what to do", err, tt.found)
+			}
+		})
+	}
+}
+
+func containsAll(text string, parts []string) bool {
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
 }
 
 // lostSource is a live source that answers as hash does.

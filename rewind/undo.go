@@ -84,6 +84,10 @@ func (r *run) undoFailed(s *journal.Summary, err error) error {
 	case errors.Is(err, journal.ErrLost):
 		refusal.Found = fmt.Sprintf("the rewind %s cannot be undone: %v", id, err)
 		refusal.Next = "put the file back into its place in " + s.Dir + ", or finish the rewind with --resume"
+	case errors.Is(err, journal.ErrCorrupt) && r.journal == nil: // not begun
+		refusal.Found = fmt.Sprintf("the rewind %s, which is %s, cannot be undone", id, s.Stage)
+		refusal.Want, refusal.Err = "all old bytes", err
+		refusal.Next = damagedBundle(s)
 	default:
 		barred, e := r.target.Barred()
 		r.changed = e != nil || barred

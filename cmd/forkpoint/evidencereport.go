@@ -21,12 +21,13 @@ type evidenceBundle struct {
 	Timeline pg.TimelineID `json:"fork_timeline"`
 	Undo     bool          `json:"undo"` // old bytes were kept
 	Size     int64         `json:"journal_bytes"`
+	Damage   string        `json:"damage,omitempty"` // what is wrong with its log
 }
 
 func bundleOf(s *journal.Summary) evidenceBundle {
 	return evidenceBundle{
 		ID: s.Header.ID, Dir: s.Dir, Stage: s.Stage, Started: s.Header.Started, Target: s.Header.Target,
-		Source: s.Header.Source, Fork: s.Header.Fork, Timeline: s.Header.ForkTimeline, Undo: s.Header.Undo, Size: s.Size,
+		Source: s.Header.Source, Fork: s.Header.Fork, Timeline: s.Header.ForkTimeline, Undo: s.Header.Undo, Size: s.Size, Damage: s.Damage,
 	}
 }
 
@@ -42,7 +43,11 @@ func (r *evidenceList) Document() reports.Document {
 		Empty:   "There is no evidence bundle.",
 	}
 	for _, b := range r.Bundles {
-		t.Rows = append(t.Rows, []any{b.ID, b.Stage.String(), b.Started.Format(time.DateTime), b.Fork, reports.Bytes(b.Size), b.Source})
+		stage := b.Stage.String()
+		if b.Damage != "" {
+			stage += ", damaged"
+		}
+		t.Rows = append(t.Rows, []any{b.ID, stage, b.Started.Format(time.DateTime), b.Fork, reports.Bytes(b.Size), b.Source})
 	}
 	return reports.Document{Sections: []reports.Section{{Parts: []reports.Part{t}}}}
 }

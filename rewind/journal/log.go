@@ -122,41 +122,6 @@ func (l *batchLog) passed(h *batchHeader) {
 // batches that was never flushed, of which the first is torn.
 const maxTail = maxPending + batchHeaderSize + maxRaw
 
-// checkTail tells a torn last group of batches from damage in the middle. A
-// batch that says that everything before it was flushed cannot follow a torn
-// one, and no more than one group can.
-func (l *batchLog) checkTail() error {
-	info, err := l.file.Stat()
-	if err != nil {
-		return err
-	}
-	rest := info.Size() - l.end
-	if rest > maxTail {
-		return fmt.Errorf("%w: batch %d is damaged, and %d bytes follow", ErrCorrupt, l.sequence+1, rest)
-	}
-	magic := binary.LittleEndian.AppendUint32(nil, batchMagic)
-	const step = 1 << 20
-	piece := make([]byte, min(rest, step+batchHeaderSize)) // a header may lie across two steps
-	for at := l.end; at < info.Size(); at += step {
-		n, err := l.file.ReadAt(piece, at)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		for off := 0; ; off++ {
-			next := bytes.Index(piece[off:n], magic)
-			if next < 0 {
-				break
-			}
-			off += next
-			h, ok := decodeBatchHeader(piece[off:n])
-			if ok && h.sequence > l.sequence+1 && h.flags&flagFlushed != 0 {
-				return fmt.Errorf("%w: batch %d is damaged, and batch %d follows", ErrCorrupt, l.sequence+1, h.sequence)
-			}
-		}
-	}
-	return nil
-}
-
 // settle makes the log ready for more: a torn batch is cut off, and the last
 // group of whole ones is written again and flushed, for the process that wrote
 // it may have died, or been told of an error, before it was on disk.

@@ -55,6 +55,9 @@ type Summary struct {
 	Header Header `json:"header"`
 	Stage  Stage  `json:"stage"`
 	Size   int64  `json:"size"` // bytes of the log
+	// Damage says what is wrong with a log that cannot be opened, of which the
+	// stage is known all the same.
+	Damage string `json:"damage,omitempty"`
 	// Note is that of the stage: for a target that is barred, SHA-256 of its
 	// control file.
 	Note []byte `json:"-"`
@@ -95,46 +98,4 @@ func List(fsys target.FS, state string) ([]Summary, error) {
 	// Names tell seconds only.
 	slices.SortStableFunc(list, func(a, b Summary) int { return a.Header.Started.Compare(b.Header.Started) })
 	return list, nil
-}
-
-// summary hops from batch to batch and reads only those that hold notes.
-func summary(fsys target.FS, dir string) (Summary, error) {
-	s := Summary{Dir: dir}
-	var err error
-	if s.Header, _, err = readHeader(fsys, dir); err != nil {
-		return s, err
-	}
-	f, err := fsys.OpenFile(dir+"/"+logFile, os.O_RDONLY, 0)
-	if err != nil {
-		return s, err
-	}
-	defer f.Close() // read only
-	var buf payloadBuffer
-	defer buf.close()
-	x := newIndex()
-	l := batchLog{end: logHeaderSize}
-	for {
-		h, err := readBatchHeader(f, l.end, l.sequence+1, l.previous)
-		if err != nil {
-			break // the end, or a torn batch
-		}
-		if h.flags&flagNotes != 0 {
-			raw, err := h.payload(f, l.end, &buf)
-			if err != nil {
-				break
-			}
-			err = h.decodeEntries(raw, func(e *Entry) error {
-				if e.pathless() {
-					x.note(e)
-				}
-				return nil
-			})
-			if err != nil {
-				return s, err
-			}
-		}
-		l.passed(&h)
-	}
-	s.Stage, s.Size, s.Note = x.stage, l.end, x.stageNote
-	return s, nil
 }
