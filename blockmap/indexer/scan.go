@@ -93,7 +93,7 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 // what there is. Jobs run ahead of the place where results are joined.
 func (s *scan) walk(ctx context.Context, first uint64) error {
 	reading, stop := context.WithCancel(ctx)
-	jobs := make(chan *job, 3*s.ix.opts.Workers) // what they do while segments are saved
+	jobs := make(chan *job, s.ahead())
 	var running sync.WaitGroup
 	for range s.ix.opts.Workers {
 		running.Go(func() {
@@ -120,7 +120,7 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 	if s.span.To != pg.MaxLSN {
 		end = s.size.Number(s.span.To - 1)
 	}
-	q := queue{scan: s, ahead: 4 * s.ix.opts.Workers}
+	q := queue{scan: s, ahead: s.ahead()}
 	missing := 0 // in a row
 	for n := first; n <= end; n++ {
 		p, err := s.locate(ctx, n)
@@ -156,6 +156,17 @@ func (s *scan) dispatch(ctx context.Context, first uint64, jobs chan<- *job) err
 		}
 	}
 	return q.finish(ctx)
+}
+
+// ahead is how many segments may be read beyond the one that is joined, so that
+// workers have something to do while a batch is saved and the disk is waited
+// for. Of a scan that gathers contents each takes megabytes.
+func (s *scan) ahead() int {
+	n := 4 * s.ix.opts.Workers
+	if !s.contents {
+		n += saveBatch
+	}
+	return n
 }
 
 // queue holds the positions that come next. The last in it are being read.
