@@ -17,6 +17,7 @@ import (
 //   - the folder of a server in Barman's home, or its wals folder
 //   - the archive of a stanza in a pgBackRest repository, or one history of it
 //   - a WAL-G storage on a file system, or its wal_005 folder
+//   - the home of Barman or a repository of pgBackRest, if it is of one server
 //   - a tar file, such as pg_wal.tar of pg_basebackup
 //
 // Nothing of an archive is ever changed.
@@ -44,7 +45,33 @@ func OpenArchive(path string, size pg.SegmentSize) (Source, error) {
 	if len(folders) > 0 {
 		return NewTree(path, size), nil
 	}
-	return NewDir(path, size), nil
+	switch servers := archivesIn(path); len(servers) {
+	case 0:
+		return NewDir(path, size), nil
+	case 1:
+		return OpenArchive(servers[0], size)
+	default:
+		return nil, fmt.Errorf("%s has the archives of several servers; name one: %s", path, strings.Join(servers, ", "))
+	}
+}
+
+// archivesIn finds the archives of servers in Barman's home or in a repository
+// of pgBackRest. A folder that has segments itself has none.
+func archivesIn(path string) []string {
+	var found []string
+	for _, root := range []string{path, filepath.Join(path, "archive")} {
+		entries, _ := os.ReadDir(root) // what cannot be read will be missed by the caller
+		for _, e := range entries {
+			folder := filepath.Join(root, e.Name())
+			if name, _, _ := stem(e.Name()); pg.IsSegmentName(name) {
+				return nil
+			}
+			if _, err := os.Stat(filepath.Join(folder, "archive.info")); err == nil || isFolder(folder, "wals") {
+				found = append(found, folder)
+			}
+		}
+	}
+	return found
 }
 
 func isFolder(path, name string) bool {

@@ -141,6 +141,30 @@ func arrangements() []arrangement {
 			write(t, []byte(history), dir, "17-2", "00000002.history")
 			return archive(t, dir)
 		}},
+		{name: "Barman's home", make: func(t *testing.T, c content, dir string) segment.Source {
+			for _, name := range c.names {
+				write(t, pack(t, ".gz", c.bytes(name)), dir, "main", "wals", name[:16], name)
+			}
+			write(t, []byte(history), dir, "main", "wals", "00000002.history")
+			return archive(t, dir)
+		}},
+		{name: "repository of pgBackRest", make: func(t *testing.T, c content, dir string) segment.Source {
+			write(t, nil, dir, "archive", "demo", "archive.info")
+			for _, name := range c.names {
+				write(t, pack(t, ".bz2", c.bytes(name)), dir, "archive", "demo", "17-1", name[:16], name+sha1+".bz2")
+			}
+			write(t, []byte(history), dir, "archive", "demo", "17-1", "00000002.history")
+			return archive(t, dir)
+		}},
+		{name: "pg_wal, pgBackRest, a tar file and a restore_command in a chain", mute: true, make: func(t *testing.T, c content, dir string) segment.Source {
+			write(t, c.bytes(c.names[2]), dir, "pg_wal", c.names[2])
+			write(t, nil, dir, "demo", "archive.info")
+			write(t, pack(t, ".lz4", c.bytes(c.names[1])), dir, "demo", "17-1", c.names[1][:16], c.names[1]+sha1+".lz4")
+			write(t, pack(t, ".zst", packTar(t, c, c.names[0])), dir, "base.tar.zst")
+			write(t, []byte(history), dir, "kept", "00000002.history")
+			return segment.NewChain(archive(t, filepath.Join(dir, "pg_wal")), archive(t, filepath.Join(dir, "demo")), archive(t, filepath.Join(dir, "base.tar.zst")),
+				restore(t, segment.RestoreConfig{Command: `cp kept/%f %p`, WorkDir: dir, Dir: t.TempDir(), Size: mb, Attempts: 1}))
+		}},
 		{name: "WAL-G", make: func(t *testing.T, c content, dir string) segment.Source {
 			for i, name := range c.files() {
 				suffix := []string{".lz4", ".zst", ".gz", ".lz4"}[i]
@@ -149,12 +173,8 @@ func arrangements() []arrangement {
 			return archive(t, dir)
 		}},
 		{name: "tar", make: func(t *testing.T, c content, dir string) segment.Source {
-			write(t, packTar(t, c), dir, "pg_wal.tar")
+			write(t, packTar(t, c, c.files()...), dir, "pg_wal.tar")
 			return archive(t, filepath.Join(dir, "pg_wal.tar"))
-		}},
-		{name: "compressed tar", make: func(t *testing.T, c content, dir string) segment.Source {
-			write(t, pack(t, ".gz", packTar(t, c)), dir, "base.tar.gz")
-			return archive(t, filepath.Join(dir, "base.tar.gz"))
 		}},
 		{name: "restore_command", mute: true, make: func(t *testing.T, c content, dir string) segment.Source {
 			for _, name := range c.files() {
@@ -165,6 +185,10 @@ func arrangements() []arrangement {
 	}
 	for _, suffix := range []string{".gz", ".lz4", ".zst", ".xz", ".bz2"} {
 		all = append(all,
+			arrangement{name: "tar with " + suffix, make: func(t *testing.T, c content, dir string) segment.Source {
+				write(t, pack(t, suffix, packTar(t, c, c.files()...)), dir, "base.tar"+suffix)
+				return archive(t, filepath.Join(dir, "base.tar"+suffix))
+			}},
 			arrangement{name: "folder of " + suffix, make: func(t *testing.T, c content, dir string) segment.Source {
 				for _, name := range c.files() {
 					write(t, pack(t, suffix, c.bytes(name)), dir, name+suffix)
@@ -183,11 +207,11 @@ func arrangements() []arrangement {
 	return all
 }
 
-func packTar(t *testing.T, c content) []byte {
+func packTar(t *testing.T, c content, files ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, name := range append([]string{"PG_VERSION"}, c.files()...) {
+	for _, name := range append([]string{"PG_VERSION"}, files...) {
 		data := c.bytes(name)
 		h := &tar.Header{Name: "./pg_wal/" + name, Mode: 0o600, Size: int64(len(data)), ModTime: time.Unix(1e9, 0)}
 		if err := w.WriteHeader(h); err != nil {

@@ -40,8 +40,9 @@ func (d *Dir) Open(_ context.Context, name string) (*File, error) {
 		return f, err
 	}
 	for _, suffix := range foreignSuffixes {
-		if _, err := os.Lstat(filepath.Join(d.path, name+suffix)); err == nil {
-			return nil, fmt.Errorf("%s is compressed in a way that is not supported; give a restore_command for it", filepath.Join(d.path, name+suffix))
+		path := filepath.Join(d.path, name+suffix)
+		if _, err := os.Lstat(path); err == nil {
+			return nil, foreignError(path)
 		}
 	}
 	return nil, notFound(d, name)

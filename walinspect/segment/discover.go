@@ -73,6 +73,9 @@ func discoverFolder(ctx context.Context, folder string) (walinspect.Geometry, er
 		if ctx.Err() != nil {
 			return walinspect.Geometry{}, context.Cause(ctx)
 		}
+		if isForeign(e.Name()) {
+			last = foreignError(filepath.Join(folder, e.Name()))
+		}
 		if name, _, _ := hashedStem(e.Name()); !pg.IsSegmentName(name) {
 			continue
 		}
@@ -117,6 +120,9 @@ func DiscoverFile(path string) (walinspect.Geometry, error) {
 		return walinspect.Geometry{}, err
 	}
 	defer f.Close() // read only: nothing is lost if it fails
+	if err := refuseEncrypted(f, path); err != nil {
+		return walinspect.Geometry{}, err
+	}
 	name, _ := trimPartial(filepath.Base(path))
 	r, err := codec.Open(name, f)
 	if err != nil {

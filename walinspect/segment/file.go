@@ -69,9 +69,9 @@ func openFile(path string, limit int64) (*File, error) {
 	file := &File{ReaderAt: f, Closer: f, Path: path, Size: info.Size(), Identity: identity(info), Settled: settled(info), Partial: isPartial(path)}
 	var head [8]byte
 	n, _ := f.ReadAt(head[:], 0) // what cannot be read now will be missed later
-	if string(head[:n]) == encryptedMagic {
+	if err := refuseEncrypted(f, path); err != nil {
 		f.Close() // read only: nothing is lost if it fails
-		return nil, fmt.Errorf("%s is encrypted; give a restore_command that decrypts it", path)
+		return nil, err
 	}
 	if codec.Detect(head[:n]) != codec.Plain || compressedName(path) {
 		defer f.Close() // read only: nothing is lost if it fails
@@ -88,6 +88,14 @@ func openFile(path string, limit int64) (*File, error) {
 // encryptedMagic is what files begin with that were encrypted the way of the
 // openssl program, as pgBackRest does.
 const encryptedMagic = "Salted__"
+
+func refuseEncrypted(f io.ReaderAt, path string) error {
+	var head [len(encryptedMagic)]byte
+	if n, _ := f.ReadAt(head[:], 0); string(head[:n]) != encryptedMagic {
+		return nil // what cannot be read now will be missed later
+	}
+	return fmt.Errorf("%s is encrypted; give a restore_command that decrypts it", path)
+}
 
 // openRegular opens a file and refuses what is none, such as a fifo, which
 // could block for ever.

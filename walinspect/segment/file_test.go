@@ -125,6 +125,29 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
+// Where no segment can be read, the reason is told, and not that there is none.
+func TestDiscoverTellsWhy(t *testing.T) {
+	name := pg.SegmentSize(mb).Name(1, 1)
+	for what, tt := range map[string]struct{ file, want string }{
+		"encrypted by pgBackRest": {filepath.Join("archive", "demo", "17-1", name[:16], name+"-0123456789abcdef0123456789abcdef01234567.gz"), "is encrypted"},
+		"WAL-G with brotli":       {filepath.Join("wal_005", name+".br"), "not supported; give a restore_command"},
+	} {
+		dir := t.TempDir()
+		write(t, []byte("Salted__12345678"), dir, "archive", "demo", "archive.info")
+		write(t, []byte("Salted__12345678"), dir, tt.file)
+		if _, err := segment.Discover(t.Context(), dir); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), filepath.Base(tt.file)) {
+			t.Errorf("%s: %v, want %q", what, err, tt.want)
+		}
+	}
+	dir := t.TempDir()
+	for _, server := range []string{"main", "other"} {
+		write(t, nil, dir, server, "wals", "00000002.history")
+	}
+	if _, err := segment.OpenArchive(dir, mb); err == nil || !strings.Contains(err.Error(), "several servers") {
+		t.Errorf("two servers of Barman: %v", err)
+	}
+}
+
 func TestPagesAcrossTimelines(t *testing.T) {
 	c := newContent()
 	dir := t.TempDir()

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"strings"
 
 	"forkpoint/walinspect/codec"
@@ -36,6 +37,20 @@ func stem(name string) (stem string, compressed, partial bool) {
 // foreignSuffixes are compressions that WAL-G can be told to use and that are
 // not read here.
 var foreignSuffixes = []string{".br", ".lzma", ".lzo"}
+
+func foreignError(path string) error {
+	return fmt.Errorf("%s is compressed in a way that is not supported; give a restore_command for it", path)
+}
+
+// isForeign tells whether a segment is compressed so.
+func isForeign(file string) bool {
+	for _, suffix := range foreignSuffixes {
+		if name, found := strings.CutSuffix(file, suffix); found && pg.IsSegmentName(name) {
+			return true
+		}
+	}
+	return false
+}
 
 // spellings are the names under which a folder can hold a file, best first: as
 // it is, compressed, and last as one put aside incomplete. The server never
