@@ -44,7 +44,10 @@ func (r *run) checkRoom(context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := journal.Estimate{PlanBytes: r.cfg.EvidenceSize}
+	kept := journal.Estimate{}
+	if r.resumed == nil {
+		kept.PlanBytes = r.cfg.EvidenceSize
+	}
 	for _, a := range r.plan.Actions {
 		at, err := rm.at(r.placeOf(a))
 		if err != nil {
@@ -75,7 +78,7 @@ func (r *run) checkRoom(context.Context) error {
 				kept.RangeBytes += int64(a.Blocks.Len()) * int64(r.sit.target.control.BlockSize)
 			}
 		case plan.SetAside:
-			if at != state {
+			if at != state && !r.keptBefore(a.Path) {
 				kept.KeptBytes += a.TargetSize
 			}
 		}
@@ -101,11 +104,19 @@ func (r *run) checkRoom(context.Context) error {
 	return nil
 }
 
+// keptBefore tells whether an interrupted run has set a file aside.
+func (r *run) keptBefore(name string) bool {
+	return r.resumed != nil && r.resumed.kept[name] != ""
+}
+
 // growth is how much longer a file becomes. Holes that only the source has stay
 // holes, and take no room where they are seen: in a stopped directory, unless an
 // interrupted run may have written there.
 func (r *run) growth(a plan.Action) int64 {
 	grow := max(0, a.Size-a.TargetSize)
+	if r.resumed != nil && grow > 0 {
+		grow = max(0, a.Size-max(a.TargetSize, target.Allocated(filepath.Join(r.cfg.Target.Path(), filepath.FromSlash(a.Path)))))
+	}
 	sparse, tells := r.cfg.Source.(interface {
 		Stored(path string, from, to int64) int64
 	})
@@ -122,6 +133,10 @@ const smallestSparse = 16 << 20
 // chooseUndo adds what the journal takes. Where the caller can do without the
 // old bytes and there is no room for them, they are not kept.
 func (r *run) chooseUndo(state *need, kept *journal.Estimate) {
+	if r.resumed != nil {
+		state.undo = max(kept.PlanBytes, kept.Bytes()-r.journal.Noted())
+		return
+	}
 	state.undo = kept.Bytes()
 	if r.cfg.Undo && state.total() > state.free && r.cfg.UndoOptional {
 		r.cfg.Undo = false
@@ -134,12 +149,21 @@ func (r *run) chooseUndo(state *need, kept *journal.Estimate) {
 }
 
 func (r *run) noRoom(n *need) error {
+	what := "the rewind"
+	if r.resumed != nil {
+		what = "the rest of the rewind"
+	}
 	e := &PreflightError{Check: CheckSpace, Side: Target, Path: n.dir,
-		Found: fmt.Sprintf("the file system of %s has %d bytes free; the rewind may take %d: %d that files grow, %d of WAL for replay, %d of old bytes to undo it",
-			n.dir, n.free, n.total(), n.growth, n.wal, n.undo),
+		Found: fmt.Sprintf("the file system of %s has %d bytes free; %s may take %d: %d that files grow, %d of WAL for replay, %d of old bytes to undo it",
+			n.dir, n.free, what, n.total(), n.growth, n.wal, n.undo),
 		Want: fmt.Sprintf("%d bytes more", n.total()-n.free),
 		Next: "make room there, or put the state directory elsewhere with --state-dir"}
-	if r.cfg.Undo && n.total()-n.undo <= n.free {
+	switch {
+	case r.resumed != nil && r.cfg.Undo:
+		e.Next = "make room there and run the same command again, or get the old contents back, which takes no room, with " + r.undoCommand()
+	case r.resumed != nil:
+		e.Next = "make room there and run the same command again"
+	case r.cfg.Undo && n.total()-n.undo <= n.free:
 		e.Next = "make room there, put the state directory elsewhere with --state-dir, or give --no-undo and keep no old bytes"
 	}
 	return e

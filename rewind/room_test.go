@@ -1,6 +1,7 @@
 package rewind
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"forkpoint/rewind/journal"
 	"forkpoint/rewind/plan"
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/datadir"
@@ -123,6 +125,41 @@ func TestRoom(t *testing.T) {
 			if got := r.growth(r.plan.Actions[0]); got < min(data, 4) || got > max(data, 1<<22*min(data, 1)) {
 				t.Errorf("%d bytes of data: the file grows by %d", data, got)
 			}
+		}
+	})
+	t.Run("of a rewind that was interrupted", func(t *testing.T) {
+		grown := plan.Action{Kind: plan.CopyFile, Path: "conf", Size: much}
+		r := withPlan(t, grown)
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(os.WriteFile(filepath.Join(r.cfg.Target.Path(), "conf"), make([]byte, 1<<20), 0o600))
+		must(r.openTarget())
+		var err error
+		r.journal, err = journal.Create(r.target.FS(), r.cfg.StateDir, journal.Header{Target: r.cfg.Target.Path(), Undo: true}, nil, journal.Options{})
+		must(err)
+		defer r.close()
+		whole := need{}
+		r.chooseUndo(&whole, &journal.Estimate{Names: 1, NameBytes: 4, Ranges: 1, RangeBytes: 1 << 20})
+		edit := journal.NewEditor(r.journal, r.target)
+		must(errors.Join(edit.Bar(t.Context(), "text"), edit.WriteAt("conf", 0, bytes.Repeat([]byte{1}, 1<<20)), edit.Flush()))
+		r.resumed = &resumed{kept: map[string]string{}}
+		rest := need{}
+		r.chooseUndo(&rest, &journal.Estimate{Names: 1, NameBytes: 4, Ranges: 1, RangeBytes: 1 << 20})
+		if saved := whole.undo - rest.undo; saved < 1<<20 {
+			t.Errorf("old bytes: %d, and when they are noted %d", whole.undo, rest.undo)
+		}
+		if got := r.growth(grown); got != much-1<<20 {
+			t.Errorf("the file still grows by %d", got)
+		}
+		var refused *PreflightError
+		err = r.checkRoom(t.Context())
+		if !errors.As(err, &refused) || !strings.Contains(refused.Found, "the rest of the rewind may take") ||
+			!strings.Contains(refused.Next, r.undoCommand()) || strings.Contains(refused.Next, "-dir elsewhere") {
+			t.Errorf("%v, next %q", err, refused.Next)
 		}
 	})
 	t.Run("undo is optional", func(t *testing.T) {

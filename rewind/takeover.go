@@ -68,6 +68,7 @@ func (r *run) takeOver() error {
 		}
 	}
 	r.resumed = res
+	r.cfg.Undo = r.journal.Header().Undo // whatever this run was told
 	r.result.Resumed = true
 	r.changed = true
 	return nil

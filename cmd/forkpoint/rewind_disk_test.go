@@ -27,8 +27,9 @@ func bulkyPair(t *testing.T) *pgtest.Pair {
 
 // TestRewindFullDisk has the state directory on a small file system, for which
 // it needs root. Too little room is a refusal with figures before anything is
-// changed. When somebody else fills the disk nevertheless, the run stops, undo
-// works without any room, and with room made the same command goes on.
+// changed. When somebody else fills the disk nevertheless, the run stops, and the
+// same command refuses to go on, with figures, as long as there is no room; undo
+// works without any, and with room made the same command goes on.
 func TestRewindFullDisk(t *testing.T) {
 	pair := bulkyPair(t)
 	old := pair.Old
@@ -60,6 +61,12 @@ func TestRewindFullDisk(t *testing.T) {
 		t.Logf("%s: status %d: %s", end, status, stderr)
 		if status != int(statusInterrupted) || !strings.Contains(stderr, "no space left on device") {
 			t.Errorf("on a full disk: status %d, %s", status, stderr)
+		}
+		out := bothNames[0].run(t, 6, old, args...) // the disk stays full
+		for _, text := range []string{"bytes free; the rest of the rewind may take", "make room there and run the same command again", "which takes no room, with", "--undo"} {
+			if !strings.Contains(out, text) {
+				t.Errorf("on a disk that stays full it does not say %q: %s", text, out)
+			}
 		}
 		if end == "undo" {
 			mustForkpoint(t, "rewind", "--undo", "-D", old.Dir(), "--state-dir", disk+"/state")

@@ -192,6 +192,10 @@ func (j *Journal) Stage() Stage { return j.index.stage }
 // Size is the length of the log in bytes.
 func (j *Journal) Size() int64 { return j.log.end }
 
+// Noted is what of an [Estimate] of the whole rewind the journal has taken
+// already, in bytes: it counts nothing as compressed, like the estimate.
+func (j *Journal) Noted() int64 { return j.log.raw + reserveSize }
+
 // Plan reads the plan and checks it against its digest.
 func (j *Journal) Plan() ([]byte, error) {
 	b, err := readFile(j.fs, j.join(planFile), j.header.PlanSize)

@@ -30,6 +30,7 @@ type batchLog struct {
 	sequence uint64 // of the last batch
 	previous uint32 // its checksum
 	end      int64  // where the next batch goes
+	raw      int64  // bytes of the batches, were they not compressed
 	starts   []int64
 	group    int   // index of the first batch after the last flush that the log tells of
 	pending  int64 // bytes written since the last flush
@@ -116,6 +117,7 @@ func (l *batchLog) passed(h *batchHeader) {
 	l.starts = append(l.starts, l.end)
 	l.sequence, l.previous = h.sequence, h.crc
 	l.end += batchHeaderSize + int64(h.stored)
+	l.raw += batchHeaderSize + int64(h.raw)
 }
 
 // maxTail is the most that can lie behind the last whole batch: a group of

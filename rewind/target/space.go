@@ -28,6 +28,16 @@ func SpaceOf(dir string) (Space, error) {
 	return Space{uint64(stat.Dev), int64(room.Bavail) * unit, int64(room.Blocks) * unit}, nil
 }
 
+// Allocated is how many bytes of a file have room of their own, without holes and
+// without what was set aside beyond its end; 0 where there is no such file.
+func Allocated(name string) int64 {
+	var stat unix.Stat_t
+	if err := unix.Lstat(name, &stat); err != nil {
+		return 0
+	}
+	return min(stat.Size, int64(stat.Blocks)*512)
+}
+
 // device is the file system that a file is on; 0 when it is not a real file.
 func device(info fs.FileInfo) uint64 {
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
