@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type ledger struct {
 	committed []pg.XID
 	aborted   []pg.XID
 	subxacts  int
+	origin    pg.XID               // committed as the replay of another server's, at 0/ABCD there
 	rows      map[string]rowCounts // by the OID of the table
 	names     map[string]string
 }
@@ -117,6 +119,12 @@ func (l *ledger) raw(statements ...string) {
 	for _, sql := range statements {
 		l.s.Exec(sql)
 	}
+	l.took(from)
+}
+
+// took notes that all identifiers from one on have committed.
+func (l *ledger) took(from pg.XID) {
+	l.t.Helper()
 	for xid := from; xid < l.next(); xid++ {
 		l.committed = append(l.committed, xid)
 	}
@@ -131,7 +139,7 @@ func (l *ledger) common() {
 		"CREATE TABLE part_high PARTITION OF parted FOR VALUES FROM (100) TO (1000)",
 		"CREATE TABLE emptied AS SELECT g FROM generate_series(1, 300) g", "CREATE TABLE vacuumed AS SELECT g FROM generate_series(1, 300) g",
 		"CREATE TABLE altered AS SELECT g FROM generate_series(1, 300) g", "CREATE TABLE before (g int)", "CREATE TABLE doomed (g int)",
-		"CREATE SEQUENCE counter", "CREATE TABLE open_a (g int)", "CHECKPOINT")
+		"CREATE SEQUENCE counter", "CREATE TABLE moved AS SELECT g FROM generate_series(1, 300) g", "CREATE TABLE open_a (g int)", "CHECKPOINT")
 }
 
 // lose does everything that only the old primary will have.
@@ -164,6 +172,16 @@ func (l *ledger) lose() {
 	l.tx("COMMIT", "SELECT lo_from_bytea(424242, decode(repeat('61', 5000), 'hex'))", "SELECT lo_from_bytea(0, 'x')")
 	l.tx("COMMIT", "SELECT lo_unlink(424242)")
 	l.nested()
+	l.tx("COMMIT", "SELECT pg_replication_origin_create('elsewhere')")
+	l.origin = l.tx("COMMIT", "SELECT pg_replication_origin_session_setup('elsewhere')", "SELECT pg_replication_origin_xact_setup('0/ABCD', now())",
+		"INSERT INTO plain VALUES (60001)")
+	from := l.next()
+	l.s.CreateTablespace("later")
+	l.s.CreateTablespace("brief")
+	l.took(from)
+	l.tx("COMMIT", "CREATE TABLE far TABLESPACE later AS SELECT generate_series(1, 9) g", "DELETE FROM far WHERE g > 6")
+	l.tx("COMMIT", "ALTER TABLE moved SET TABLESPACE later")
+	l.raw("DROP TABLESPACE brief")
 	l.raw("CREATE DATABASE extra", "CREATE DATABASE passing", "DROP DATABASE passing")
 }
 
@@ -251,6 +269,9 @@ func (l *ledger) checkTransactions(got *reports.Divergence) {
 		var xids []pg.XID
 		for x := range list.got.All() {
 			xids = append(xids, x.XID)
+			if origin := x.XID == l.origin; origin != (x.Origin != 0) || origin != (x.OriginLSN == 0xABCD) {
+				l.t.Errorf("transaction %d is said to come from origin %d at %s", x.XID, x.Origin, x.OriginLSN)
+			}
 		}
 		if diff := cmp.Diff(list.want, xids); diff != "" {
 			l.t.Errorf("%s only on the target (-made +reported):\n%s", list.what, diff)
@@ -312,17 +333,26 @@ func checkChanges(t *testing.T, got *reports.Divergence) {
 		}
 	}
 	replaced := []reports.Change{reports.ChangeOutdated, reports.ChangeReplaced}
-	want := map[string][]reports.Change{"emptied": replaced, "altered": replaced, "vacuumed": replaced,
+	want := map[string][]reports.Change{"emptied": replaced, "altered": replaced, "vacuumed": replaced, "moved": replaced, "far": {reports.ChangeCreated},
 		"doomed": {reports.ChangeDropped}, "made": {reports.ChangeCreated}, "counter": {reports.ChangeAdvanced}}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-made +reported):\n%s", diff)
 	}
-	databases := ""
+	databases, tablespaces := "", ""
 	for _, e := range got.Events {
-		if e.Kind == blockmap.DatabaseCreated || e.Kind == blockmap.DatabaseDropped {
-			name, _, _ := strings.Cut(e.Detail, " (")
+		name, rest, _ := strings.Cut(e.Detail, " (")
+		switch e.Kind {
+		case blockmap.DatabaseCreated, blockmap.DatabaseDropped:
 			databases += string(e.Kind) + " " + name + "; "
+		case blockmap.TablespaceCreated:
+			_, path, _ := strings.Cut(rest, " at ")
+			tablespaces += "made " + name + " in " + filepath.Base(path) + "; "
+		case blockmap.TablespaceDropped:
+			tablespaces += "dropped " + name + "; "
 		}
+	}
+	if want := "made tablespace later in ts-later; made tablespace brief in ts-brief; dropped tablespace brief; "; tablespaces != want {
+		t.Errorf("tablespaces: %s\nwant %s", tablespaces, want)
 	}
 	if want := "database-created database extra; database-created database passing; database-dropped database passing; "; databases != want {
 		t.Errorf("databases: %s\nwant %s", databases, want)
