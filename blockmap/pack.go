@@ -96,34 +96,78 @@ func tally(s *Segment) Tally {
 	return sum
 }
 
-// unpackLimit is far above any list: a segment of 1 GB has at most some 20
-// million records.
-const unpackLimit = 1 << 30
+// Encoded is the long lists of a segment, see FORMAT.md, not compressed.
+type Encoded struct {
+	Xacts, XIDs, Snapshots, Assignments []byte // nil for an empty list
+}
 
-// Unpack reverses what [Packer.Pack] did to the lists. The tally is not read.
-func (p *Packed) Unpack(s *Segment) (err error) {
-	if s.Xacts, err = unpack(p.Xacts, DecodeXacts); err != nil {
+// Encode encodes the lists of a segment.
+func Encode(s *Segment) Encoded {
+	return Encoded{EncodeXacts(s.Xacts), EncodeXIDs(s.XIDs), EncodeSnapshots(s.Snapshots), EncodeAssignments(s.Assignments)}
+}
+
+// Len is the number of bytes; 0 where all lists are empty.
+func (e *Encoded) Len() int {
+	return len(e.Xacts) + len(e.XIDs) + len(e.Snapshots) + len(e.Assignments)
+}
+
+// Decode fills in the lists of a segment.
+func (e *Encoded) Decode(s *Segment) (err error) {
+	if s.Xacts, err = DecodeXacts(e.Xacts); err != nil {
 		return fmt.Errorf("list of transactions: %w", err)
 	}
-	if s.XIDs, err = unpack(p.XIDs, DecodeXIDs); err != nil {
+	if s.XIDs, err = DecodeXIDs(e.XIDs); err != nil {
 		return fmt.Errorf("list of identifiers: %w", err)
 	}
-	if s.Snapshots, err = unpack(p.Snapshots, DecodeSnapshots); err != nil {
+	if s.Snapshots, err = DecodeSnapshots(e.Snapshots); err != nil {
 		return fmt.Errorf("list of snapshots: %w", err)
 	}
-	if s.Assignments, err = unpack(p.Assignments, DecodeAssignments); err != nil {
+	if s.Assignments, err = DecodeAssignments(e.Assignments); err != nil {
 		return fmt.Errorf("list of assignments: %w", err)
 	}
 	return nil
 }
 
+// unpackLimit is far above any list: a segment of 1 GB has at most some 20
+// million records.
+const unpackLimit = 1 << 30
+
+// Unpack reverses what [Packer.Pack] did to the lists. The tally is not read.
+func (p *Packed) Unpack(s *Segment) error {
+	e, err := p.Inflate()
+	if err != nil {
+		return err
+	}
+	return e.Decode(s)
+}
+
+// Inflate undoes the compression alone.
+func (p *Packed) Inflate() (e Encoded, err error) {
+	for _, list := range []struct {
+		name     string
+		from, to *[]byte
+	}{{"transactions", &p.Xacts, &e.Xacts}, {"identifiers", &p.XIDs, &e.XIDs}, {"snapshots", &p.Snapshots, &e.Snapshots},
+		{"assignments", &p.Assignments, &e.Assignments}} {
+		if *list.to, err = inflate(*list.from); err != nil {
+			return e, fmt.Errorf("list of %s: %w", list.name, err)
+		}
+	}
+	return e, nil
+}
+
 // UnpackXIDs reads one list alone.
-func UnpackXIDs(b []byte) ([]XIDActivity, error) { return unpack(b, DecodeXIDs) }
+func UnpackXIDs(b []byte) ([]XIDActivity, error) {
+	plain, err := inflate(b)
+	if err != nil {
+		return nil, err
+	}
+	return DecodeXIDs(plain)
+}
 
 // inflaters keeps decompressors, of which each takes 40 kB.
 var inflaters sync.Pool
 
-func unpack[T any](b []byte, decode func([]byte) ([]T, error)) ([]T, error) {
+func inflate(b []byte) ([]byte, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
@@ -142,5 +186,5 @@ func unpack[T any](b []byte, decode func([]byte) ([]T, error)) ([]T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
-	return decode(plain)
+	return plain, nil
 }

@@ -86,6 +86,9 @@ func (s *Segment) Key() SegmentKey { return SegmentKey{s.SystemID, s.SegmentSize
 // where none begins in it.
 func (s *Segment) Span() pg.Span { return pg.Span{From: s.First, To: s.End} }
 
+// Sum reckons what many segments touched together, and what their records did.
+type Sum func() (*Map, map[pg.RelFork]Activity, error)
+
 // Activity counts what records did to one relation fork.
 type Activity struct {
 	Records    int64 // records that refer to it, each once

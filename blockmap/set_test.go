@@ -187,3 +187,34 @@ func TestAddRangeOfManyShortOnes(t *testing.T) {
 		t.Errorf("%d ranges took %d bytes", ranges, took)
 	}
 }
+
+// Sets that are joined while they are encoded are those joined one by one,
+// however far their blocks reach and however they are stored.
+func TestUnionEncoded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		last := rapid.SampledFrom([]uint32{70, 200_000, denseLimit - 1, denseLimit, uint32(pg.InvalidBlock) - 1}).Draw(t, "last")
+		want := &Set{}
+		encoded := [][]byte{nil}
+		for range rapid.IntRange(0, 6).Draw(t, "sets") {
+			set := &Set{}
+			for range rapid.IntRange(0, 4).Draw(t, "runs") {
+				first := rapid.Uint32Range(0, last).Draw(t, "first")
+				for block := first; block <= last && block-first < rapid.Uint32Range(1, 300).Draw(t, "length"); block++ {
+					set.Add(pg.BlockNumber(block))
+				}
+			}
+			encoded = append(encoded, set.Bytes())
+			want = want.Union(set)
+		}
+		got, err := UnionEncoded(encoded)
+		if err != nil || !got.Equal(want) {
+			t.Fatalf("%s, %v; want %s", got, err, want)
+		}
+		for i := range encoded { // the result does not refer to them
+			clear(encoded[i])
+		}
+		if !got.Equal(want) {
+			t.Fatalf("%s when the bytes are gone; want %s", got, want)
+		}
+	})
+}

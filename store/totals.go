@@ -14,27 +14,16 @@ import (
 // LoadTotals does for many segments what [Catalog.Load] does for one, but adds up
 // what they touched: a report on thousands of segments asks for nothing else.
 // Which blocks replay restores is left out, and so are the counts by resource
-// manager. The lists of each segment are filled in. Some hundred segments at a
-// time are best.
-func (c *Catalog) LoadTotals(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+// manager. Checkpoints and events of each segment are filled in; the long lists
+// are left packed. Some hundred segments at a time are best. The sum is
+// reckoned by what is returned, which does not use the catalog and may run
+// while others are loaded.
+func (c *Catalog) LoadTotals(ctx context.Context, segments []*blockmap.Segment) (blockmap.Sum, error) {
 	total, err := c.sum(ctx, segments)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
-	for id, sum := range total.relations {
-		rf, known := c.forks[id]
-		if !known {
-			return nil, nil, fmt.Errorf("catalog %s: relation %d of a segment is not in its table", c.path, id)
-		}
-		if sum.activity != (blockmap.Activity{}) {
-			activity[rf] = sum.activity
-		}
-		if !sum.entry.Touched.Empty() || sum.entry.IsCut() {
-			m.Put(rf, sum.entry)
-		}
-	}
-	return m, activity, nil
+	return total.reckon, nil
 }
 
 // totals is what a batch of segments adds up to.
@@ -44,8 +33,28 @@ type totals struct {
 }
 
 type relationTotal struct {
+	fork     pg.RelFork
 	entry    blockmap.Entry
 	activity blockmap.Activity
+	encoded  [][]byte // sets of blocks
+}
+
+// reckon joins the sets of blocks of each relation.
+func (s *totals) reckon() (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+	m, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
+	for _, sum := range s.relations {
+		var err error
+		if sum.entry.Touched, err = blockmap.UnionEncoded(sum.encoded); err != nil {
+			return nil, nil, fmt.Errorf("blocks of %s: %w", sum.fork, err)
+		}
+		if sum.activity != (blockmap.Activity{}) {
+			activity[sum.fork] = sum.activity
+		}
+		if !sum.entry.Touched.Empty() || sum.entry.IsCut() {
+			m.Put(sum.fork, sum.entry)
+		}
+	}
+	return m, activity, nil
 }
 
 func (s *totals) relation(id int64) *relationTotal {
@@ -101,32 +110,24 @@ func (c *Catalog) sum(ctx context.Context, segments []*blockmap.Segment) (*total
 	if err != nil {
 		return nil, err
 	}
-	encoded := map[int64][][]byte{} // sets by relation
 	err = c.query(ctx, batchBlocks, []any{list}, func(scan scanFunc) error {
 		var id int64
 		var blocks []byte
 		err := scan(&id, &blocks)
-		encoded[id] = append(encoded[id], blocks)
+		sum := s.relation(id)
+		sum.encoded = append(sum.encoded, blocks)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Joining the sets takes as long as reading the lists.
-	joined := make(chan error, 1)
-	go func() { joined <- s.join(encoded) }()
-	err = c.loadLists(ctx, list, s)
-	return s, errors.Join(<-joined, err)
-}
-
-// join puts the sets of blocks of each relation together.
-func (s *totals) join(encoded map[int64][][]byte) (err error) {
-	for id, sets := range encoded {
-		if s.relation(id).entry.Touched, err = blockmap.UnionEncoded(sets); err != nil {
-			return fmt.Errorf("blocks of relation %d: %w", id, err)
+	for id, sum := range s.relations {
+		known := false
+		if sum.fork, known = c.forks[id]; !known {
+			return nil, fmt.Errorf("catalog %s: relation %d of a segment is not in its table", c.path, id)
 		}
 	}
-	return nil
+	return s, c.loadLists(ctx, list, s)
 }
 
 // idsOf finds the rows of segments; the list is for json_each.
@@ -188,7 +189,8 @@ func (c *Catalog) loadForks(ctx context.Context) error {
 	})
 }
 
-// loadLists fills in what few segments have one by one, and their transactions.
+// loadLists fills in what few segments have one by one, and their transactions,
+// packed.
 func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
 	for query, load := range map[string]func(context.Context, int64, *blockmap.Segment) error{
 		batchCheckpoints: c.loadCheckpoints, batchEvents: c.loadEvents,
@@ -209,7 +211,7 @@ func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
 	}
 	return c.query(ctx, batchTransactions, []any{list}, func(scan scanFunc) error {
 		var id int64
-		var packed blockmap.Packed
+		packed := new(blockmap.Packed)
 		if err := scan(&id, &packed.Xacts, &packed.XIDs, &packed.Snapshots, &packed.Assignments); err != nil {
 			return err
 		}
@@ -217,6 +219,7 @@ func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
 		if segment == nil {
 			return errors.New("a list of a segment that was not asked for")
 		}
-		return packed.Unpack(segment)
+		segment.Packed = packed
+		return nil
 	})
 }

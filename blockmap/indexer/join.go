@@ -51,7 +51,7 @@ func (s *scan) settle(ctx context.Context, next *position) error {
 	}
 	s.pending = nil
 	if next == nil {
-		if err := s.addTotals(ctx); err != nil {
+		if err := s.addAll(ctx); err != nil {
 			return err
 		}
 		return s.nameEnd(ctx)
@@ -110,7 +110,7 @@ func (s *scan) join(ctx context.Context, p *position) error {
 	if put, err := s.postpone(ctx, c); put || err != nil {
 		return err
 	}
-	if err := s.addTotals(ctx); err != nil {
+	if err := s.addAll(ctx); err != nil {
 		return err
 	}
 	if err := s.load(ctx, c); err != nil {

@@ -106,6 +106,9 @@ func (m *merge) addLists(s *blockmap.Segment, span pg.Span) error {
 	r.Events = within(r.Events, s.Events, span, func(e *blockmap.Event) pg.LSN { return e.LSN })
 	if m.visit != nil {
 		part := *s
+		if s.Packed != nil && s.Xacts == nil && span.Contains(s.First) && span.Contains(s.Last) {
+			return m.visit(&part) // all of it, packed
+		}
 		part.Xacts = within(nil, s.Xacts, span, func(x *blockmap.Xact) pg.LSN { return x.LSN })
 		part.Assignments = within(nil, s.Assignments, span, func(a *blockmap.Assignment) pg.LSN { return a.LSN })
 		part.Snapshots = within(nil, s.Snapshots, span, func(s *blockmap.Snapshot) pg.LSN { return s.LSN })

@@ -47,6 +47,7 @@ type scan struct {
 	joined *choice     // the last that was joined
 	totals TotalLoader // the cache, where it is one
 	batch  []*choice
+	adding inTurn // what is added to merge
 	done   int
 	save   []*blockmap.Segment
 
@@ -104,6 +105,9 @@ func (s *scan) walk(ctx context.Context, first uint64) error {
 		})
 	}
 	err := s.dispatch(ctx, first, jobs)
+	if added := s.adding.wait(); err == nil {
+		err = added
+	}
 	stop()
 	close(jobs)
 	running.Wait()

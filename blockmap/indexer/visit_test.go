@@ -43,6 +43,11 @@ func compareVisit(t *testing.T, ix *Indexer, path timeline.Path, span pg.Span) *
 	var lists Result
 	work := map[pg.XID]int64{}
 	got, err := ix.Visit(t.Context(), path, span, func(s *blockmap.Segment) error {
+		if s.Packed != nil {
+			if err := s.Packed.Unpack(s); err != nil {
+				return err
+			}
+		}
 		lists.Xacts = append(lists.Xacts, s.Xacts...)
 		lists.Snapshots = append(lists.Snapshots, s.Snapshots...)
 		lists.Assignments = append(lists.Assignments, s.Assignments...)

@@ -117,11 +117,11 @@ func (l *catalogLayers) Next(ctx context.Context, key blockmap.SegmentKey) (next
 }
 
 // LoadTotals adds up one by one, for each segment may be in either.
-func (l *catalogLayers) LoadTotals(ctx context.Context, segments []*blockmap.Segment) (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) {
+func (l *catalogLayers) LoadTotals(ctx context.Context, segments []*blockmap.Segment) (blockmap.Sum, error) {
 	blocks, activity := &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
 	for _, s := range segments {
 		if err := l.Load(ctx, s); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		blocks.Append(s.Touched)
 		for rf, a := range s.Activity {
@@ -131,5 +131,5 @@ func (l *catalogLayers) LoadTotals(ctx context.Context, segments []*blockmap.Seg
 		}
 		s.Touched, s.Activity = nil, nil
 	}
-	return blocks, activity, nil
+	return func() (*blockmap.Map, map[pg.RelFork]blockmap.Activity, error) { return blocks, activity, nil }, nil
 }
