@@ -14,7 +14,7 @@ import (
 // diffs, but piece by piece: only one element of a list is in memory at a time.
 // The elements of a [Stream] stand on one line each.
 func WriteJSON(w io.Writer, v any) error {
-	out := &jsonWriter{w: bufio.NewWriterSize(w, 64<<10)}
+	out := &jsonWriter{w: bufio.NewWriterSize(w, 256<<10)}
 	out.value(reflect.ValueOf(v), 0)
 	out.text("\n")
 	if out.err != nil {

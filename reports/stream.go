@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"sync"
 )
 
 // Stream is a list that is not held in memory: it is made anew each time that
@@ -59,18 +60,64 @@ func (s Stream[T]) elements() iter.Seq2[[]byte, error] {
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
 		var fast []byte
-		for v := range s.All() {
-			var err error
-			if a, is := any(&v).(jsonAppender); is {
-				fast = a.appendJSON(fast[:0])
-			} else {
-				buf.Reset()
-				err = enc.Encode(v)
-				fast = append(fast[:0], bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+		for batch := range batches(s.All()) {
+			for i := range batch {
+				var err error
+				if a, is := any(&batch[i]).(jsonAppender); is {
+					fast = a.appendJSON(fast[:0])
+				} else {
+					buf.Reset()
+					err = enc.Encode(batch[i])
+					fast = append(fast[:0], bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+				}
+				if !yield(fast, err) {
+					return
+				}
 			}
-			if !yield(fast, err) {
+		}
+	}
+}
+
+// batchLen is how many elements are handed on at a time.
+const batchLen = 512
+
+// batches goes through a list in a goroutine of its own, while the caller deals
+// with the elements before; they are valid until the next step.
+func batches[T any](all iter.Seq[T]) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		full, used, enough := make(chan []T, 2), make(chan []T, 4), make(chan struct{})
+		var going sync.WaitGroup
+		going.Go(func() {
+			defer close(full)
+			var batch []T
+			for v := range all {
+				if batch = append(batch, v); len(batch) < batchLen {
+					continue
+				}
+				select {
+				case full <- batch:
+				case <-enough:
+					return
+				}
+				select {
+				case batch = <-used:
+					batch = batch[:0]
+				default:
+					batch = make([]T, 0, batchLen)
+				}
+			}
+			select {
+			case full <- batch:
+			case <-enough:
+			}
+		})
+		defer going.Wait()
+		defer close(enough)
+		for batch := range full {
+			if !yield(batch) {
 				return
 			}
+			used <- batch // holds all that there are
 		}
 	}
 }

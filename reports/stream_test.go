@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -56,6 +57,37 @@ func TestWriteJSON(t *testing.T) {
 		}
 		if diff := cmp.Diff(want.String(), compact.String()+"\n"); diff != "" {
 			t.Errorf("%T (-json +written):\n%s", report, diff)
+		}
+	}
+}
+
+// A list that is longer than what is handed on at a time comes whole and in
+// order, and nothing goes on when somebody has enough.
+func TestLongStream(t *testing.T) {
+	for _, length := range []int{0, 1, batchLen, batchLen + 1, 9*batchLen + 7} {
+		made, ended := 0, false
+		s := Stream[int]{func(yield func(int) bool) {
+			made, ended = 0, false
+			defer func() { ended = true }()
+			for made < length && yield(made) {
+				made++
+			}
+		}}
+		n := 0
+		for b, err := range s.elements() {
+			if string(b) != strconv.Itoa(n) || err != nil {
+				t.Fatalf("element %d is %s, %v", n, b, err)
+			}
+			n++
+		}
+		if n != length || !ended {
+			t.Errorf("%d elements, want %d; ended: %t", n, length, ended)
+		}
+		for range s.elements() {
+			break
+		}
+		if !ended || made == length && length > 6*batchLen {
+			t.Errorf("after one element %d of %d were made; ended: %t", made, length, ended)
 		}
 	}
 }

@@ -236,7 +236,8 @@ func (x *Transaction) appendJSON(b []byte) []byte {
 	}
 	b = strconv.AppendUint(append(b, `{"xid":`...), uint64(x.XID), 10)
 	b = append(append(b, `,"kind":"`...), x.Kind.String()...)
-	b = append(append(append(b, `","lsn":"`...), x.LSN.String()...), `","time":"`...)
+	b, _ = x.LSN.AppendText(append(b, `","lsn":"`...)) // does not fail
+	b = append(b, `","time":"`...)
 	b = append(x.Time.AppendFormat(b, time.RFC3339Nano), '"')
 	number(`,"subtransaction_of":`, uint64(x.Parent))
 	number(`,"database":`, uint64(x.Database))
@@ -256,7 +257,8 @@ func (x *Transaction) appendJSON(b []byte) []byte {
 	}
 	number(`,"origin":`, uint64(x.Origin))
 	if x.OriginLSN.Valid() {
-		b = append(append(append(b, `,"origin_lsn":"`...), x.OriginLSN.String()...), '"')
+		b, _ = x.OriginLSN.AppendText(append(b, `,"origin_lsn":"`...))
+		b = append(b, '"')
 	}
 	number(`,"records":`, uint64(x.Records))
 	number(`,"wal_bytes":`, uint64(x.WALBytes))

@@ -3,6 +3,7 @@ package pg
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -73,7 +74,21 @@ func (l LSN) High() uint32 { return uint32(l >> 32) }
 func (l LSN) Low() uint32 { return uint32(l) }
 
 // String prints the form of the server up to version 18, without leading zeros.
-func (l LSN) String() string { return fmt.Sprintf("%X/%X", l.High(), l.Low()) }
+func (l LSN) String() string { return string(l.append(nil)) }
+
+func (l LSN) append(b []byte) []byte {
+	return appendHex(append(appendHex(b, l.High()), '/'), l.Low())
+}
+
+func appendHex(b []byte, v uint32) []byte {
+	for shift := max(0, bits.Len32(v)-1) &^ 3; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789ABCDEF"[v>>shift&15])
+	}
+	return b
+}
+
+// AppendText is [LSN.String] for those who write many.
+func (l LSN) AppendText(b []byte) ([]byte, error) { return l.append(b), nil }
 
 // Padded prints the form of version 19, whose low half always has eight digits.
 func (l LSN) Padded() string { return fmt.Sprintf("%X/%08X", l.High(), l.Low()) }
@@ -87,7 +102,7 @@ func (l LSN) Format(major int) string {
 }
 
 // MarshalText makes an LSN read the same in JSON, in slog and on a terminal.
-func (l LSN) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+func (l LSN) MarshalText() ([]byte, error) { return l.append(nil), nil }
 
 // UnmarshalText is the reverse of [LSN.MarshalText].
 func (l *LSN) UnmarshalText(b []byte) (err error) {
