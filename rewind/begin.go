@@ -92,6 +92,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("evidence bundle: %w", err)
 	}
+	r.sit.before, r.sit.after = nil, nil // the plan has what counts; the lists of transactions may be long
 	if r.sent, err = newSent(r.target.FS(), r.journal.Dir()); err != nil {
 		return fmt.Errorf("evidence bundle: %w", err)
 	}

@@ -24,6 +24,9 @@ type BlockIndex interface {
 	// the log. Gaps that no evidence covers are named in the facts; they are
 	// not an error, for only the caller knows what it needs.
 	Touched(ctx context.Context, path timeline.Path, span pg.Span) (*Facts, error)
+	// Marks is Touched without blocks and transactions: gaps, the end,
+	// checkpoints and events. It takes little memory however long the log.
+	Marks(ctx context.Context, path timeline.Path, span pg.Span) (*Facts, error)
 	// Blocks is Touched with more evidence for blocks: WAL summaries fill what
 	// would be gaps. Of these parts, Facts.BlocksOnly, nothing else is known.
 	Blocks(ctx context.Context, path timeline.Path, span pg.Span) (*Facts, error)

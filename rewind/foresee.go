@@ -137,7 +137,7 @@ func (r *run) badSegment(n uint64, name, found string) error {
 // fetched. A last record that goes on there cannot be read whole.
 func (r *run) checkOwnReplay(ctx context.Context, span pg.Span) error {
 	size := r.geometry().SegmentSize
-	facts, err := r.replayLog().Touched(ctx, r.sit.source.path, span)
+	facts, err := r.replayLog().Marks(ctx, r.sit.source.path, span)
 	if err != nil {
 		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}

@@ -24,7 +24,7 @@ func (r *run) completeWAL(ctx context.Context, end source.Position) (source.Posi
 		}
 	}
 	span := pg.Span{From: s.label.Redo, To: max(end.LSN, s.label.LSN+1)}
-	facts, err := r.replayLog().Touched(ctx, s.source.path, span)
+	facts, err := r.replayLog().Marks(ctx, s.source.path, span)
 	if err != nil {
 		return end, fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)
 	}

@@ -35,7 +35,7 @@ func (r *run) findTargetEnd(ctx context.Context) error {
 	clean := c.State.Clean()
 
 	from := c.Checkpoint
-	facts, err := r.index().Touched(ctx, s.target.path, pg.Span{From: from, To: r.endLimit(clean, from)})
+	facts, err := r.index().Marks(ctx, s.target.path, pg.Span{From: from, To: r.endLimit(clean, from)})
 	if err != nil {
 		return fmt.Errorf("target: read WAL from its last checkpoint at %s: %w", from, err)
 	}
@@ -133,7 +133,7 @@ func LastCommonCheckpoint(ctx context.Context, index BlockIndex, path timeline.P
 	for first := size.Number(to); ; segments *= 2 {
 		first -= min(first, segments)
 		span := pg.Span{From: size.Start(first), To: to}
-		facts, err := index.Touched(ctx, path, span)
+		facts, err := index.Marks(ctx, path, span)
 		if err != nil {
 			return nil, nil, fmt.Errorf("look for the last common checkpoint in %s: %w", span, err)
 		}

@@ -234,7 +234,7 @@ func (r *run) checkReplay(ctx context.Context) error {
 	s := &r.sit
 	span := pg.Span{From: s.label.Redo, To: max(s.sourceEnd.LSN, s.label.LSN+1)}
 	began := r.cfg.Now()
-	facts, err := r.replayLog().Touched(ctx, s.source.path, span)
+	facts, err := r.replayLog().Marks(ctx, s.source.path, span)
 	r.spent(PartProof, r.cfg.Now().Sub(began))
 	if err != nil {
 		return fmt.Errorf("read the WAL that replay needs, %s: %w", span, err)

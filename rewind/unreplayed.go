@@ -24,7 +24,7 @@ func (r *run) takeUnreplayed(ctx context.Context) error {
 	}
 	// One record is enough, wherever the log before it may lie.
 	span := pg.Span{From: s.fork.LSN, To: r.geometry().RecordStart(s.fork.LSN) + 1}
-	facts, err := r.cfg.NewIndex(r.ownWAL(), false).Touched(ctx, s.target.path, span)
+	facts, err := r.cfg.NewIndex(r.ownWAL(), false).Marks(ctx, s.target.path, span)
 	if err != nil {
 		return fmt.Errorf("target: look for WAL that it has received past the fork at %s: %w", s.fork.LSN, err)
 	}

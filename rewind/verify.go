@@ -187,7 +187,7 @@ func (r *run) simulateRecovery(ctx context.Context, c *Certificate, p *plan.Plan
 		fault("the history of timeline %d is not there: %v", tli, err)
 		return nil
 	}
-	facts, err := r.newIndex(r.targetWAL()).Touched(ctx, path, pg.Span{From: start, To: max(c.Reaches, record+1)})
+	facts, err := r.newIndex(r.targetWAL()).Marks(ctx, path, pg.Span{From: start, To: max(c.Reaches, record+1)})
 	if err != nil {
 		return fmt.Errorf("target: read the WAL that replay needs: %w", err)
 	}

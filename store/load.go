@@ -10,13 +10,20 @@ import (
 
 // Load fills in the contents of a segment that another method returned.
 func (c *Catalog) Load(ctx context.Context, s *blockmap.Segment) error {
+	return c.loadParts(ctx, s, c.loadTouched, c.loadRmgrs, c.loadCheckpoints, c.loadEvents, c.loadTransactions)
+}
+
+// LoadMarks fills in its checkpoints and events alone.
+func (c *Catalog) LoadMarks(ctx context.Context, s *blockmap.Segment) error {
+	return c.loadParts(ctx, s, c.loadCheckpoints, c.loadEvents)
+}
+
+func (c *Catalog) loadParts(ctx context.Context, s *blockmap.Segment, parts ...func(context.Context, int64, *blockmap.Segment) error) error {
 	id, err := c.rowOf(ctx, s)
 	if err != nil {
 		return err
 	}
-	for _, load := range []func(context.Context, int64, *blockmap.Segment) error{
-		c.loadTouched, c.loadRmgrs, c.loadCheckpoints, c.loadEvents, c.loadTransactions,
-	} {
+	for _, load := range parts {
 		if err := load(ctx, id, s); err != nil {
 			return fmt.Errorf("segment %s: %w", s.Name.Format(s.SegmentSize), err)
 		}

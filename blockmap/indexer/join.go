@@ -71,7 +71,7 @@ func (s *scan) nameEnd(ctx context.Context) error {
 	default:
 		return nil
 	}
-	if err := s.load(ctx, c); err != nil {
+	if err := s.loadWanted(ctx, c); err != nil {
 		return err
 	}
 	for _, e := range c.events() {
@@ -113,7 +113,7 @@ func (s *scan) join(ctx context.Context, p *position) error {
 	if err := s.addAll(ctx); err != nil {
 		return err
 	}
-	if err := s.load(ctx, c); err != nil {
+	if err := s.loadWanted(ctx, c); err != nil {
 		return err
 	}
 	return s.gather(c)
@@ -215,9 +215,11 @@ func (s *scan) gather(c *choice) error {
 	}
 	end := contents.End
 	if !exact {
-		widened := *contents
-		widened.Touched = unrestored(contents.Touched)
-		contents = &widened
+		if !s.marks {
+			widened := *contents
+			widened.Touched = unrestored(contents.Touched)
+			contents = &widened
+		}
 		s.result.Widened = append(s.result.Widened, c.part)
 		end = min(end, c.part.To)
 	}

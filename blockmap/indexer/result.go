@@ -68,19 +68,24 @@ type Restored struct {
 type merge struct {
 	result *Result
 	visit  func(*blockmap.Segment) error // gets the lists of transactions; nil to gather them
+	marks  bool                          // gather nothing but checkpoints and events
 	rmgrs  map[[2]uint8]*blockmap.RmgrCount
 	xids   map[pg.XID]*blockmap.XIDActivity
 }
 
-func newMerge(r *Result, visit func(*blockmap.Segment) error) *merge {
+func newMerge(r *Result, visit func(*blockmap.Segment) error, marks bool) *merge {
 	r.Blocks, r.Activity = &blockmap.Map{}, map[pg.RelFork]blockmap.Activity{}
-	return &merge{r, visit, map[[2]uint8]*blockmap.RmgrCount{}, map[pg.XID]*blockmap.XIDActivity{}}
+	return &merge{r, visit, marks, map[[2]uint8]*blockmap.RmgrCount{}, map[pg.XID]*blockmap.XIDActivity{}}
 }
 
 // add takes in the contents of a segment. Those whose position is outside the
 // span, as when only the whole segment is known, are left out where they have
 // one.
 func (m *merge) add(s *blockmap.Segment, span pg.Span) error {
+	if m.marks {
+		m.addMarks(s, span)
+		return nil
+	}
 	if m.visit == nil {
 		if first := m.result.Blocks.FirstRestored(s.Touched); len(first) > 0 {
 			m.result.Restored = append(m.result.Restored, Restored{span, first})
@@ -99,11 +104,16 @@ func (m *merge) addTouched(blocks *blockmap.Map, activity map[pg.RelFork]blockma
 	}
 }
 
-func (m *merge) addLists(s *blockmap.Segment, span pg.Span) error {
+func (m *merge) addMarks(s *blockmap.Segment, span pg.Span) {
 	r := m.result
 	r.Records += s.Records
 	r.Checkpoints = within(r.Checkpoints, s.Checkpoints, span, func(c *blockmap.Checkpoint) pg.LSN { return c.LSN })
 	r.Events = within(r.Events, s.Events, span, func(e *blockmap.Event) pg.LSN { return e.LSN })
+}
+
+func (m *merge) addLists(s *blockmap.Segment, span pg.Span) error {
+	r := m.result
+	m.addMarks(s, span)
 	if m.visit != nil {
 		part := *s
 		if s.Packed != nil && s.Xacts == nil && span.Contains(s.First) && span.Contains(s.Last) {

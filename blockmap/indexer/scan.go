@@ -24,6 +24,7 @@ type request struct {
 	summaries bool // where nothing else tells, WAL summaries will do
 
 	visit func(*blockmap.Segment) error // see Visit
+	marks bool                          // see Marks
 }
 
 // scan is one walk over the segments of a span, in order. The goroutine that
@@ -62,7 +63,7 @@ func (ix *Indexer) scan(ctx context.Context, req request) (*Result, error) {
 	}
 	defer s.pool.close()
 	if req.contents {
-		s.merge = newMerge(s.result, req.visit)
+		s.merge = newMerge(s.result, req.visit, req.marks)
 		s.totals, _ = ix.cache.(TotalLoader)
 	}
 	if err := s.g.Check(); err != nil {

@@ -89,6 +89,14 @@ func (l *catalogLayers) Load(ctx context.Context, s *blockmap.Segment) error {
 	return err
 }
 
+func (l *catalogLayers) LoadMarks(ctx context.Context, s *blockmap.Segment) error {
+	err := l.Catalog.LoadMarks(ctx, s)
+	if l.file != nil && errors.Is(err, store.ErrNotStored) {
+		err = l.file.LoadMarks(ctx, s)
+	}
+	return err
+}
+
 func (l *catalogLayers) Bounds(ctx context.Context, id uint64, size pg.SegmentSize, tli pg.TimelineID) (first, last uint64, found bool, err error) {
 	first, last, found, err = l.Catalog.Bounds(ctx, id, size, tli)
 	if err != nil || l.file == nil {

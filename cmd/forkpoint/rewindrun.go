@@ -131,6 +131,10 @@ func (b *blockIndex) Touched(ctx context.Context, path timeline.Path, span pg.Sp
 	return factsOf(b.index.Touched(ctx, path, span))
 }
 
+func (b *blockIndex) Marks(ctx context.Context, path timeline.Path, span pg.Span) (*rewind.Facts, error) {
+	return factsOf(b.index.Marks(ctx, path, span))
+}
+
 func (b *blockIndex) Blocks(ctx context.Context, path timeline.Path, span pg.Span) (*rewind.Facts, error) {
 	return factsOf(b.index.Blocks(ctx, path, span))
 }

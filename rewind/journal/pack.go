@@ -24,8 +24,10 @@ func packAhead() int { return min(runtime.GOMAXPROCS(0), 4) }
 func (l *batchLog) compress(on bool) (err error) {
 	if on {
 		// What the entropy coder would save on pages is a tenth, for a third of
-		// the time; the checksum is the batch's.
+		// the time; the checksum is the batch's. A window longer than a batch
+		// would be memory for nothing, twice for each encoder.
 		l.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithNoEntropyCompression(true),
+			zstd.WithWindowSize(closeAt), zstd.WithLowerEncoderMem(true),
 			zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(packAhead()))
 	}
 	return err
