@@ -106,15 +106,16 @@ func (r *run) promotion() (at pg.LSN, when time.Time) {
 const clockSlack = 10 * time.Minute
 
 // scanDead finds the index pages with entries that are marked dead, in the files
-// that were written to since the promotion, or where unlogged hints may be
-// anywhere in all. All of them are taken: one that was marked long before costs
-// a copy and nothing else.
+// that were written to since the promotion, or where no hint is known to be
+// logged, since the last common checkpoint. All of them are taken: one that was
+// marked long before costs a copy and nothing else.
 func (r *run) scanDead(ctx context.Context) (*blockmap.Map, error) {
-	_, promoted := r.promotion()
-	s := r.newScan(deadEntries)
-	if !r.sit.unlogged {
-		s.skip = func(f *datadir.File) bool { return f.ModTime.Before(promoted.Add(-clockSlack)) }
+	_, since := r.promotion()
+	if r.sit.unlogged {
+		since = r.sit.common.Time
 	}
+	s := r.newScan(deadEntries)
+	s.skip = func(f *datadir.File) bool { return f.ModTime.Before(since.Add(-clockSlack)) }
 	if err := s.walk(ctx); err != nil {
 		return nil, fmt.Errorf("target: look for dead index entries: %w", err)
 	}
