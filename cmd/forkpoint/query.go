@@ -44,6 +44,7 @@ type query struct {
 	names    *relname.Names // of a data directory, or kept in the catalog; nil without
 	timeline pg.TimelineID
 	places   []segment.Source
+	tars     map[string]*segment.Tar // opened, for segments were indexed from them
 }
 
 func openQuery(ctx context.Context, app *app, o queryOptions) (*query, error) {
@@ -93,7 +94,35 @@ func (q *query) open(ctx context.Context, app *app, o queryOptions) (err error) 
 	return nil
 }
 
-func (q *query) close() { q.catalog.Close() } // only read
+func (q *query) close() { // only read
+	q.catalog.Close()
+	for _, t := range q.tars {
+		t.Close()
+	}
+}
+
+// origin is where a segment was indexed from; nil if that is not there.
+func (q *query) origin(s *blockmap.Segment) segment.Source {
+	if _, err := os.Stat(s.Path); err == nil {
+		return segment.NewTree(filepath.Dir(s.Path), s.SegmentSize) // the name may have a checksum
+	}
+	file, member := segment.TarMember(s.Path)
+	if member == "" {
+		return nil
+	}
+	t := q.tars[file]
+	if t == nil {
+		var err error
+		if t, err = segment.NewTar(file, s.SegmentSize); err != nil {
+			return nil // it is not needed where another place has the segment
+		}
+		if q.tars == nil {
+			q.tars = map[string]*segment.Tar{}
+		}
+		q.tars[file] = t
+	}
+	return t
+}
 
 // relation finds the storages of a relation that was named.
 func (q *query) relation(text string) (*relationChoice, error) {
@@ -136,10 +165,8 @@ func (q *query) records(ctx context.Context, s *blockmap.Segment, each func(*wal
 	}
 	size := s.SegmentSize
 	places := q.places
-	if s.Path != "" {
-		if _, err := os.Stat(s.Path); err == nil {
-			places = append([]segment.Source{segment.NewDir(filepath.Dir(s.Path), size)}, places...)
-		}
+	if origin := q.origin(s); origin != nil {
+		places = append([]segment.Source{origin}, places...)
 	}
 	if len(places) == 0 {
 		return false, nil

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"archive/tar"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -131,6 +134,15 @@ func TestQueriesReal(t *testing.T) {
 				t.Errorf("outcome %+v, want a commit with two subtransactions", family.Outcome)
 			}
 
+			for place, archive := range archivesOf(t, filepath.Join(s.Dir(), "pg_wal"), s.Home()) {
+				other := filepath.Join(s.Home(), place+".db")
+				mustForkpoint(t, "index", archive, "--catalog", other)
+				again := asked[reports.RecordHistory](t, "xact", fmt.Sprint(top), "--catalog", other)
+				if diff := cmp.Diff(family.Records, again.Records); diff != "" || len(again.Unread) > 0 {
+					t.Errorf("xact, indexed from %s: unread %q, records (-pg_wal +%s):\n%s", archive, again.Unread, place, diff)
+				}
+			}
+
 			rows := asked[reports.Top](t, "top", "--by", "record", "--limit", "1000", "--catalog", catalog).Rows
 			all, heap := int64(0), int64(0)
 			for _, row := range rows {
@@ -157,6 +169,38 @@ func TestQueriesReal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// archivesOf puts the segments of a folder where their files have other names.
+func archivesOf(t *testing.T, folder, dir string) map[string]string {
+	t.Helper()
+	packed, repository := filepath.Join(dir, "wal.tar"), filepath.Join(dir, "15-1")
+	f, err := os.Create(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(f)
+	if err := errors.Join(w.AddFS(os.DirFS(folder)), w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "????????????????????????"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(repository, name[:16]), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(repository, name[:16], name+"-0123456789abcdef0123456789abcdef01234567"), b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return map[string]string{"tar": packed, "pgBackRest": repository}
 }
 
 func compareLSNs(t *testing.T, what string, records []dumped, got *reports.RecordHistory, in func(pg.LSN) bool, wanted func(dumped) bool) {

@@ -176,6 +176,17 @@ func arrangements() []arrangement {
 			write(t, packTar(t, c, c.files()...), dir, "pg_wal.tar")
 			return archive(t, filepath.Join(dir, "pg_wal.tar"))
 		}},
+		{name: "tar of an archive", make: func(t *testing.T, c content, dir string) segment.Source {
+			write(t, tarOf(t, map[string][]byte{
+				c.names[0] + ".partial":         make([]byte, 8192),
+				c.names[0] + sha1 + ".gz":       pack(t, ".gz", c.bytes(c.names[0])),
+				c.names[1] + ".zst":             pack(t, ".zst", c.bytes(c.names[1])),
+				c.names[2] + ".partial":         c.bytes(c.names[2])[:400000],
+				"00000002.history.lz4":          pack(t, ".lz4", []byte(history)),
+				c.names[0] + ".00000028.backup": []byte("x"),
+			}), dir, "wals.tar")
+			return archive(t, filepath.Join(dir, "wals.tar"))
+		}},
 		{name: "restore_command", mute: true, make: func(t *testing.T, c content, dir string) segment.Source {
 			for _, name := range c.files() {
 				write(t, c.bytes(name), dir, "it's the archive", name)
@@ -207,12 +218,20 @@ func arrangements() []arrangement {
 	return all
 }
 
+// packTar makes a tar file of pg_wal.
 func packTar(t *testing.T, c content, files ...string) []byte {
+	contents := map[string][]byte{"PG_VERSION": nil}
+	for _, name := range files {
+		contents[name] = c.bytes(name)
+	}
+	return tarOf(t, contents)
+}
+
+func tarOf(t *testing.T, files map[string][]byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, name := range append([]string{"PG_VERSION"}, files...) {
-		data := c.bytes(name)
+	for name, data := range files { // in any order
 		h := &tar.Header{Name: "./pg_wal/" + name, Mode: 0o600, Size: int64(len(data)), ModTime: time.Unix(1e9, 0)}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)

@@ -67,22 +67,29 @@ func openFile(path string, limit int64) (*File, error) {
 		return nil, err
 	}
 	file := &File{ReaderAt: f, Closer: f, Path: path, Size: info.Size(), Identity: identity(info), Settled: settled(info), Partial: isPartial(path)}
-	var head [8]byte
-	n, _ := f.ReadAt(head[:], 0) // what cannot be read now will be missed later
-	if err := refuseEncrypted(f, path); err != nil {
-		f.Close() // read only: nothing is lost if it fails
+	return file.prepare(f, limit)
+}
+
+// prepare makes the contents of a stored file readable: decompressed, and filled
+// up where it was put aside incomplete. It closes the file if it fails.
+func (f *File) prepare(stored io.Reader, limit int64) (*File, error) {
+	opened := f.Closer
+	if err := refuseEncrypted(f, f.Path); err != nil {
+		opened.Close() // read only: nothing is lost if it fails
 		return nil, err
 	}
-	if codec.Detect(head[:n]) != codec.Plain || compressedName(path) {
-		defer f.Close() // read only: nothing is lost if it fails
-		if err := file.unpack(f, limit); err != nil {
+	var head [8]byte
+	n, _ := f.ReadAt(head[:], 0) // what cannot be read now will be missed later
+	if codec.Detect(head[:n]) != codec.Plain || compressedName(f.Path) {
+		defer opened.Close() // read only: nothing is lost if it fails
+		if err := f.unpack(stored, limit); err != nil {
 			return nil, err
 		}
 	}
-	if file.Partial && file.Size < limit {
-		file.ReaderAt, file.Size = padded{file.ReaderAt, file.Size}, limit
+	if f.Partial && f.Size < limit {
+		f.ReaderAt, f.Size = padded{f.ReaderAt, f.Size}, limit
 	}
-	return file, nil
+	return f, nil
 }
 
 // encryptedMagic is what files begin with that were encrypted the way of the

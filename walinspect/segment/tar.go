@@ -2,6 +2,7 @@ package segment
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +13,14 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
 )
 
-// Tar is a tar file with segments in it, plain or compressed as a whole. Its
-// table of contents is read once.
+// Tar is a tar file with segments in it, plain or compressed as a whole or one by
+// one. Its table of contents is read once.
 type Tar struct {
 	path    string
 	size    pg.SegmentSize
@@ -91,16 +93,20 @@ func (t *Tar) read(r *tar.Reader, spool *os.File) error {
 		if err != nil {
 			return err
 		}
-		name := path.Base(h.Name)
+		base := path.Base(h.Name)
+		name, compressed, partial := hashedStem(base)
 		_, history := pg.ParseHistoryName(name)
-		if h.Typeflag != tar.TypeReg || !history && !pg.IsSegmentName(name) || h.Size > limitOf(name, t.size) {
-			continue
+		if h.Typeflag != tar.TypeReg || !history && !pg.IsSegmentName(name) || h.Size > limitOf(name, t.size)+maxHistory {
+			continue // what does not compress grows a little
 		}
 		at := t.file
 		if spool != nil {
 			at = spool
 		}
-		e := tarEntry{info: Info{File: name, Path: t.path + ":" + h.Name, Size: h.Size, ModTime: h.ModTime}}
+		e := tarEntry{info: Info{File: base, Path: t.path + ":" + h.Name, Size: h.Size, ModTime: h.ModTime, Compressed: compressed, Partial: partial}}
+		if there, is := t.entries[name]; is && cmp.Or(compareBool(partial, there.info.Partial), compareBool(compressed, there.info.Compressed)) > 0 {
+			continue // there is a better file for it
+		}
 		if e.offset, err = at.Seek(0, io.SeekCurrent); err != nil {
 			return err
 		}
@@ -116,16 +122,28 @@ func (t *Tar) read(r *tar.Reader, spool *os.File) error {
 	}
 }
 
+// TarMember takes the path of a file in a tar file apart; member is "" if it is
+// none.
+func TarMember(path string) (file, member string) {
+	at := strings.LastIndex(path, ":")
+	if at < 0 {
+		return path, ""
+	}
+	return path[:at], path[at+1:]
+}
+
 // Open gives a file out of the tar file.
 func (t *Tar) Open(_ context.Context, name string) (*File, error) {
 	e, found := t.entries[name]
 	if !found {
 		return nil, notFound(t, name)
 	}
-	return &File{
-		ReaderAt: io.NewSectionReader(t.file, e.offset, e.info.Size), Closer: io.NopCloser(nil),
-		Path: e.info.Path, Size: e.info.Size, Identity: e.info.Identity,
-	}, nil
+	stored := io.NewSectionReader(t.file, e.offset, e.info.Size)
+	f := &File{
+		ReaderAt: stored, Closer: io.NopCloser(nil),
+		Path: e.info.Path, Size: e.info.Size, Identity: e.info.Identity, Partial: e.info.Partial,
+	}
+	return f.prepare(stored, limitOf(name, t.size))
 }
 
 // List yields the segments in the order of their names.
