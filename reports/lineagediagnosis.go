@@ -63,6 +63,7 @@ type DiagnosedNode struct {
 	ControlTimeline pg.TimelineID `json:"control_file_timeline,omitempty"` // of its latest checkpoint
 	Reached         pg.LSN        `json:"reached,omitzero"`
 	Path            timeline.Path `json:"path,omitempty"`
+	Error           string        `json:"error,omitempty"` // why nothing else is known of it
 }
 
 // HistoryPair is one step of both histories side by side.

@@ -45,7 +45,9 @@ Other failures end as usual, see below.
 
 With node names in place of flags the answer is a matrix: who is on which branch,
 who can follow whom, and what each choice of survivor would lose. A node is a data
-directory, a connection string, an archive or a history file.`
+directory, a connection string, an archive or a history file; of one that is down
+nothing is known, and the others are told of all the same. --archive names where
+WAL lies that the nodes have recycled.`
 
 func newDiagnoseCommand(app *app) *cobra.Command {
 	opts := diagnoseOptions{format: render.Text}
@@ -56,7 +58,7 @@ func newDiagnoseCommand(app *app) *cobra.Command {
 		Example: `  forkpoint diagnose -D /data/old --source-server 'host=new user=rewind'
   forkpoint diagnose -D /data/old --source-pgdata /data/new --archive /backup/archive
   forkpoint diagnose -D /data/old --source-archive /backup/archive
-  forkpoint diagnose /data/a 'host=b user=postgres' 'host=c user=postgres'`,
+  forkpoint diagnose /data/a 'host=b user=postgres' 'host=c user=postgres' --archive /backup/archive`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.nodes = args
 			if err := opts.check(); err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"forkpoint/blockmap/indexer"
@@ -14,7 +16,6 @@ import (
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/datadir"
-	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/pgcontrol"
 	"forkpoint/walinspect/segment"
@@ -26,27 +27,76 @@ import (
 type lineageNode struct {
 	reports.DiagnosedNode
 	wal      segment.Source // nil where there is none
+	archive  segment.Source // where its log may lie besides; nil where none was named
 	geometry walinspect.Geometry
 	close    func()
 }
 
-// openNode finds out what was named.
-func openNode(ctx context.Context, app *app, name string, opts endsOptions) (*lineageNode, error) {
+// nodeOpener opens nodes, and once the first of them tells how long segments are,
+// the archives that all have in common.
+type nodeOpener struct {
+	app      *app
+	opts     endsOptions
+	archives *ends // nil until then
+}
+
+func (o *nodeOpener) close() {
+	if o.archives != nil {
+		o.archives.close()
+	}
+}
+
+// archive gives the places that were named besides the nodes, nil for none. dir
+// is the node's data directory if it has one.
+func (o *nodeOpener) archive(dir *datadir.Dir, size pg.SegmentSize) (segment.Source, error) {
+	if o.archives == nil {
+		e := &ends{target: dir, targetControl: &pgcontrol.Control{SegmentSize: size}}
+		if dir == nil && o.opts.restore && o.opts.restoreWith == "" {
+			return nil, usagef("--restore-target-wal goes by the configuration of a data directory; give --restore-command")
+		}
+		if err := e.openArchives(o.opts, false); err != nil {
+			return nil, err
+		}
+		o.archives = e
+	}
+	return o.archives.archive(), nil
+}
+
+// open finds out what was named.
+func (o *nodeOpener) open(ctx context.Context, name string) (*lineageNode, error) {
 	info, err := os.Stat(name)
 	switch {
-	case err != nil && (strings.Contains(name, "=") || strings.HasPrefix(name, "postgres")):
-		return openServerNode(ctx, app, name, opts)
+	case err != nil && isConninfo(name):
+		return o.openServer(ctx, name)
 	case err != nil:
 		return nil, err
 	case !info.IsDir() && isHistoryFile(name):
 		return openHistoryNode(name)
 	case looksLikeDataDir(name):
-		return openDirNode(ctx, name)
+		return o.openDir(ctx, name)
 	}
 	return openArchiveNode(ctx, name)
 }
 
-func openDirNode(ctx context.Context, name string) (*lineageNode, error) {
+func isConninfo(name string) bool {
+	return strings.Contains(name, "=") || strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
+}
+
+// histories reads history files from the node and then from the archives.
+func (n *lineageNode) histories(ctx context.Context, own func(pg.TimelineID) ([]byte, error)) func(pg.TimelineID) ([]byte, error) {
+	return func(tli pg.TimelineID) ([]byte, error) {
+		b, err := own(tli)
+		if n.archive == nil || !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+		if archived, errThere := segment.Histories(ctx, n.archive)(tli); errThere == nil {
+			return archived, nil
+		}
+		return nil, err
+	}
+}
+
+func (o *nodeOpener) openDir(ctx context.Context, name string) (*lineageNode, error) {
 	dir, err := datadir.Open(name)
 	if err != nil {
 		return nil, err
@@ -57,19 +107,23 @@ func openDirNode(ctx context.Context, name string) (*lineageNode, error) {
 	}
 	n := &lineageNode{DiagnosedNode: controlFacts(name, "data directory", control), geometry: geometryOf(control),
 		wal: segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), control.SegmentSize), close: func() {}}
+	if n.archive, err = o.archive(dir, control.SegmentSize); err != nil {
+		return nil, err
+	}
 	n.Timeline = control.CurrentTimeline()
-	n.Path, err = timeline.ReadPath(n.Timeline, dir.History)
+	n.Path, err = timeline.ReadPath(n.Timeline, n.histories(ctx, dir.History))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return n, n.findEnd(ctx, control)
 }
 
-// findEnd reads on from the last checkpoint: its own record after a clean stop,
-// else to the end of the log.
+// findEnd reads on from the last checkpoint: its own record where a primary was
+// stopped cleanly, else to the end of the log. A standby that was stopped may
+// have received more than it has replayed.
 func (n *lineageNode) findEnd(ctx context.Context, c *pgcontrol.Control) error {
 	span := pg.Span{From: c.Checkpoint, To: pg.MaxLSN}
-	if c.State.Clean() {
+	if c.State == pgcontrol.ShutDown {
 		span.To = c.Checkpoint + 1
 	}
 	r, err := indexer.New(n.wal, n.geometry, nil, indexer.Options{Workers: 1}).Touched(ctx, n.DiagnosedNode.Path, span)
@@ -84,13 +138,14 @@ func controlFacts(name, kind string, c *pgcontrol.Control) reports.DiagnosedNode
 	return nodeFacts(name, kind, rewind.Seen{Control: c})
 }
 
-func openServerNode(ctx context.Context, app *app, conninfo string, opts endsOptions) (*lineageNode, error) {
+func (o *nodeOpener) openServer(ctx context.Context, conninfo string) (*lineageNode, error) {
+	opts := o.opts
 	opts.sourceDir, opts.sourceServer = "", conninfo
-	s, err := openServer(ctx, app, opts)
+	s, err := openServer(ctx, o.app, opts)
 	if err != nil {
 		return nil, err
 	}
-	n, err := describeServer(ctx, s)
+	n, err := o.describeServer(ctx, s)
 	if err != nil {
 		s.Close() // it only read
 		return nil, err
@@ -99,13 +154,16 @@ func openServerNode(ctx context.Context, app *app, conninfo string, opts endsOpt
 	return n, nil
 }
 
-func describeServer(ctx context.Context, s *source.Server) (*lineageNode, error) {
+func (o *nodeOpener) describeServer(ctx context.Context, s *source.Server) (*lineageNode, error) {
 	_, control, err := s.Control(ctx)
 	if err != nil {
 		return nil, err
 	}
 	n := &lineageNode{DiagnosedNode: controlFacts(s.String(), s.Kind().String(), control), geometry: geometryOf(control),
 		wal: rewind.NewSourceWAL(s, control.SegmentSize)}
+	if n.archive, err = o.archive(nil, control.SegmentSize); err != nil {
+		return nil, err
+	}
 	if n.Timeline, err = s.Timeline(ctx); err != nil {
 		return nil, err
 	}
@@ -116,7 +174,7 @@ func describeServer(ctx context.Context, s *source.Server) (*lineageNode, error)
 	if n.Reached, err = s.Reached(ctx); err != nil {
 		return nil, err
 	}
-	n.DiagnosedNode.Path, err = timeline.ReadPath(n.Timeline, func(tli pg.TimelineID) ([]byte, error) { return s.History(ctx, tli) })
+	n.DiagnosedNode.Path, err = timeline.ReadPath(n.Timeline, n.histories(ctx, func(tli pg.TimelineID) ([]byte, error) { return s.History(ctx, tli) }))
 	return n, err
 }
 
@@ -168,119 +226,29 @@ func openArchiveNode(ctx context.Context, name string) (*lineageNode, error) {
 	if n.Timeline == 0 {
 		return nil, &hintedError{fmt.Errorf("%s: no history file and no WAL of timeline 1", name), "name a data directory, an archive folder or a history file"}
 	}
+	n.findArchiveEnd(ctx)
 	return n, nil
 }
 
-// relation is how one node stands to another.
-type relation struct {
-	fork       timeline.ForkPoint
-	comparison *lineage.Comparison // where the histories are the same
-	err        error
-}
-
-// relate finds where two nodes parted: by their histories, and where those are
-// the same by their logs.
-func relate(ctx context.Context, target, src *lineageNode) (relation, error) {
-	var r relation
-	if target.SystemID != 0 && src.SystemID != 0 && target.SystemID != src.SystemID {
-		r.err = errOtherCluster
-		return r, nil
-	}
-	if r.fork, r.err = timeline.CommonAncestor(src.Path, target.Path); r.err != nil {
-		return r, nil
-	}
-	if !r.fork.Same() || target.wal == nil || src.wal == nil {
-		return r, nil
-	}
-	path := target.Path
-	var err error
-	r.comparison, err = lineage.FirstDifference(ctx, lineage.Logs{A: target.wal, B: src.wal, Path: path, Geometry: target.geometry},
-		pg.Span{From: path[len(path)-1].Begin, To: pg.MaxLSN})
-	if err != nil {
-		return r, fmt.Errorf("compare the WAL of %s and %s: %w", target.Name, src.Name, err)
-	}
-	return r, nil
-}
-
-var errOtherCluster = errors.New("not the same cluster")
-
-// lsn is where the two parted; MaxLSN if they did not.
-func (r relation) lsn() pg.LSN {
-	if r.comparison != nil && r.comparison.Differs {
-		return r.comparison.Fork
-	}
-	return r.fork.LSN
-}
-
-// ahead tells whether a node has log that is not part of the other's.
-func (r relation) ahead(n *lineageNode) bool { return n.Reached > r.lsn() }
-
-// diagnoseByHistory is for ends that no rewind could be run on: a target that
-// runs, or a source of which there is only an archive or a history file.
-func diagnoseByHistory(ctx context.Context, app *app, opts diagnoseOptions) (*reports.Diagnosis, error) {
-	target, err := openNode(ctx, app, opts.ends.target+opts.targetServer, opts.ends)
-	if err != nil {
-		return nil, fmt.Errorf("target: %w", err)
-	}
-	defer target.close()
-	src, err := openNode(ctx, app, opts.ends.sourceDir+opts.ends.sourceServer+opts.sourceArchive, opts.ends)
-	if err != nil {
-		return nil, fmt.Errorf("source: %w", err)
-	}
-	defer src.close()
-	r, err := relate(ctx, target, src)
-	if err != nil {
-		return nil, err
-	}
-	d := &reports.Diagnosis{Schema: reports.DiagnosisSchema, Target: target.DiagnosedNode, Source: src.DiagnosedNode, Facts: []string{}, Inferences: []string{},
-		Findings: reports.Findings{}, Histories: reports.PairHistories(target.Path, src.Path), Comparison: r.comparison, TargetEnd: target.Reached}
-	judgeByHistory(d, r, target, src, opts)
-	d.Judge(nil, true)
-	return d, nil
-}
-
-func judgeByHistory(d *reports.Diagnosis, r relation, target, src *lineageNode, opts diagnoseOptions) {
-	if src.Kind == "archive" {
-		d.Facts = append(d.Facts, fmt.Sprintf("The newest timeline with a history in %s is %d; a standby that restores from it would follow that one.", src.Name, src.Timeline))
-	}
-	switch {
-	case errors.Is(r.err, errOtherCluster):
-		d.Verdict, d.Reason = reports.RemedyOther, "The two have different system identifiers: they did not come from one initdb."
-		return
-	case r.err != nil:
-		d.Verdict, d.Reason = reports.RemedyPerson, r.err.Error()+". Look at both with forkpoint history validate; a row may be missing or edited."
+// findArchiveEnd finds how far the log of an archive goes. Where that cannot be
+// read it stays unknown.
+func (n *lineageNode) findArchiveEnd(ctx context.Context) {
+	if n.wal == nil {
 		return
 	}
-	if !r.fork.Same() {
-		d.Fork = &reports.Fork{LSN: r.fork.LSN, Timeline: r.fork.Timeline, Target: r.fork.Target, Source: r.fork.Source}
-		d.Facts = append(d.Facts, fmt.Sprintf("By their histories the two parted at %s on timeline %d.", r.fork.LSN, r.fork.Timeline))
-	}
-	switch differs := r.comparison != nil && r.comparison.Differs; {
-	case differs:
-		c := r.comparison
-		d.Verdict = reports.RemedyPerson
-		d.Reason = fmt.Sprintf("Both are on timeline %d, but their logs parted at %s: two servers wrote under one number. Decide which one survives.", c.Tli, c.Fork)
-	case r.fork.Same():
-		d.Verdict, d.Reason = reports.RemedyNothing, "One timeline, and no record that differs was found."
-	case !r.ahead(target):
-		d.Verdict, d.Reason = reports.RemedyFollow, fmt.Sprintf("The target has reached %s, not past the fork at %s: it can follow to timeline %d.", reachedText(target.Reached), r.lsn(), src.Timeline)
-	default:
-		d.After = append(d.After, afterOf(target, src)...)
-		d.Reason = fmt.Sprintf("The target has reached %s, %d bytes past the fork at %s.", target.Reached, target.Reached-r.lsn(), r.lsn())
-		if opts.targetServer != "" {
-			d.Next = append(d.Next, "pg_ctl stop -m fast -D PGDATA   # on the target's machine")
+	size, newest := n.geometry.SegmentSize, uint64(0)
+	onPath := func(number uint64) []pg.TimelineID { return n.DiagnosedNode.Path.SegmentTimelines(size, number) }
+	for info, err := range n.wal.List(ctx) {
+		if err != nil {
+			return
 		}
-		d.Next = append(d.Next, "forkpoint diagnose -D PGDATA --source-server CONNINFO")
+		if slices.Contains(onPath(info.Name.Number), info.Name.Timeline) {
+			newest = max(newest, info.Name.Number)
+		}
 	}
-}
-
-func afterOf(target, src *lineageNode) []string {
-	var after []string
-	if target.Kind != "data directory" {
-		after = append(after, "stopping the target's server")
+	pages := segment.NewPages(n.wal, size, onPath)
+	defer pages.Close()
+	if last, err := walinspect.LastRecordBefore(ctx, pages, n.geometry, size.Start(newest+1)); err == nil {
+		n.Reached = last.End
 	}
-	if src.Kind == "archive" || src.Kind == "history file" {
-		after = append(after, "naming the source itself: a rewind needs its data directory or a connection to it")
-	}
-	return after
 }

@@ -43,7 +43,16 @@ func restoreBy(e *ends, command, state string, dryRun bool) (src segment.Source,
 		return nil, cleanup, fmt.Errorf("state directory: %w", err)
 	}
 	src, err = segment.NewRestore(segment.RestoreConfig{
-		Command: command, Dir: cache, WorkDir: e.target.Path(), Size: e.targetControl.SegmentSize,
+		Command: command, Dir: cache, WorkDir: e.workDir(), Size: e.targetControl.SegmentSize,
 	})
 	return src, cleanup, err
+}
+
+// workDir is where a restore_command runs: the target's directory where there is
+// one.
+func (e *ends) workDir() string {
+	if e.target == nil {
+		return ""
+	}
+	return e.target.Path()
 }

@@ -54,6 +54,16 @@ func Connect(ctx context.Context, conninfo string, opts Options) (*Server, error
 	return s, nil
 }
 
+// Name is what a server is called in messages, of a connection string that may
+// have a password.
+func Name(conninfo string) string {
+	s, err := newServer(conninfo, Options{})
+	if err != nil {
+		return "a server"
+	}
+	return s.String()
+}
+
 // newServer reads the connection string and connects to nothing yet.
 func newServer(conninfo string, opts Options) (*Server, error) {
 	c, err := resolveConninfo(conninfo)
