@@ -48,11 +48,6 @@ func (r *columnReader) uvarint() uint64 {
 }
 
 func (r *columnReader) varint() int64 {
-	if len(r.b) > 0 && r.b[0] < 0x80 { // most are differences that fit a byte
-		v := int64(r.b[0])
-		r.b = r.b[1:]
-		return v>>1 ^ -(v & 1)
-	}
 	v, n := binary.Varint(r.b)
 	if n <= 0 {
 		r.fail("broken number")
@@ -109,10 +104,20 @@ func (r *columnReader) done() error {
 
 func readColumn[T any](r *columnReader, rows []T, set func(*T, uint64)) {
 	var v uint64
+	b := r.b
 	for i := range rows {
-		v += uint64(r.varint())
+		if len(b) > 0 && b[0] < 0x80 { // most are differences that fit a byte
+			zigzag := uint64(b[0])
+			v += zigzag>>1 ^ -(zigzag & 1)
+			b = b[1:]
+		} else {
+			r.b = b
+			v += uint64(r.varint())
+			b = r.b
+		}
 		set(&rows[i], v)
 	}
+	r.b = b
 }
 
 // lsnUnit is 8 where all positions are multiples of it, as records' positions
