@@ -55,14 +55,14 @@
 //     directory is flushed, and then lose their first. After a crash a file has
 //     its old name, or that in the bundle, or both.
 //  8. The rest of the source's log is fetched, the whole is read through again,
-//     and it gets its names in pg_wal, in place of what had them, as in 7; then
-//     recovery settings, where asked for, and pg_control, each by flush, rename and
-//     flush of the directory. pg_control is new before all else is flushed, which
-//     is no harm: the label still bars, and a resumed run goes by the old one,
-//     which is in the plan.
+//     and it gets its names in pg_wal, in place of what had them, as in 7.
 //  9. The list of what the source sent is flushed, for verify.
-//  10. All touched files and then their directories are flushed, those too that
-//     an interrupted run touched. A crash before the end of this is one of 6.
+//  10. The recovery settings, where asked for, and then pg_control get their new
+//     contents, each by flush, rename and flush of the directory; then all touched
+//     files and after them their directories are flushed, those too that an
+//     interrupted run touched. A crash before the end of this is one of 6: that
+//     pg_control is new before all else is flushed is no harm, for the label still
+//     bars, and a resumed run goes by the old one, which is in the plan.
 //  11. The journal notes that the target is ready, with the sum of pg_control. A
 //     crash leaves it barred; a resumed run does all again, and undo undoes it.
 //  12. backup_label becomes the real one, by rename and flush of the directory.

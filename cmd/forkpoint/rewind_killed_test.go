@@ -170,7 +170,7 @@ func (k *killing) sameAsSource(t *testing.T) {
 	primary.WaitCaughtUp(old)
 	sameDumps(t, primary, old)
 	if torture() {
-		pgtest.Amcheck(old)
+		amcheckStandby(primary, old)
 	}
 	old.Stop(pgtest.Fast)
 	checkPages(t, old)
