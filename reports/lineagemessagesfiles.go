@@ -53,5 +53,13 @@ func fileMessages() []Message {
 		message("unknown-record", "pg_rewind", `WAL record modifies a relation, but record type is not recognized`,
 			"A record does something special to a file that pg_rewind does not know.", []string{"an extension writes records of its own", "the program is older than the log"},
 			[]string{runInspect, runDiagnose}),
+		message("not-consistent", "server", `consistent recovery state has not (yet )?been (yet )?reached|database system is not (yet )?accepting connections`,
+			"Replay has not come to the position that the control file demands, so the pages may not fit together yet.",
+			[]string{"replay is still at work, or waits for WAL that it cannot get", "pg_rewind took the position that an idle source names, which can lie behind a page header where no record ends: the server goes on once the source has written anything"},
+			[]string{"psql -c 'SELECT pg_switch_wal()'   # at the source", runDiagnose}),
+		message("invalid-pages", "server", `WAL contains references to invalid pages`,
+			"A record changes a page that is not there: the log that is replayed is not the log of these files.",
+			[]string{"two servers wrote under one timeline number into one archive", "a rewind or a base backup missed files"},
+			[]string{runDiagnose, runValidate}),
 	}
 }
