@@ -36,13 +36,15 @@ func onTimeline(tli pg.TimelineID, from uint64, all []*blockmap.Segment) (list [
 
 // TestStreamAfterRemovedWAL has the server remove log that the catalog lacks,
 // while nobody streams: the follower goes on with what there is, and says so.
+// Its slot is lost with that, which from 18 on cannot be used again.
 func TestStreamAfterRemovedWAL(t *testing.T) {
 	pgtest.TheseMajors(t, []int{13, 18}, func(t *testing.T, major int) {
 		t.Parallel()
 		s := pgtest.Run(t, pgtest.Major(major), pgtest.SegSize(1), pgtest.Conf("wal_keep_size", "0"), pgtest.Conf("min_wal_size", "2MB"),
-			pgtest.Conf("max_wal_size", "2MB"), pgtest.Conf("autovacuum", "off"))
+			pgtest.Conf("max_wal_size", "2MB"), pgtest.Conf("max_slot_wal_keep_size", "1MB"), pgtest.Conf("autovacuum", "off"))
+		s.Exec("SELECT pg_create_physical_replication_slot('lost')")
 		streamed, after := filepath.Join(s.Home(), "streamed.db"), filepath.Join(s.Home(), "after.db")
-		args := []string{"--source-server", s.ConnString(), "--catalog", streamed}
+		args := []string{"--source-server", s.ConnString(), "--catalog", streamed, "--slot", "lost"}
 		spool := makeFolder(t, filepath.Join(s.Home(), "spool"))
 
 		end := startStream(t, s, spool, args...)
@@ -62,6 +64,7 @@ func TestStreamAfterRemovedWAL(t *testing.T) {
 			rows, err := s.TryQueryIn("postgres", "SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'")
 			return err == nil && rows[0][0] > s.SegmentSize().Name(1, known+1), err
 		})
+		s.Exec("ALTER SYSTEM SET max_slot_wal_keep_size = -1", "SELECT pg_reload_conf()")
 		s.Exec("SELECT pg_create_physical_replication_slot('keep', true)") // for the comparison
 		s.SwitchWAL()
 
@@ -76,6 +79,9 @@ func TestStreamAfterRemovedWAL(t *testing.T) {
 		said := end()
 		if want := "the server has removed WAL that is not in the catalog"; strings.Count(said, want) != 1 {
 			t.Errorf("%q is not said once:\n%s", want, said)
+		}
+		if want := "going on without the replication slot"; strings.Contains(said, want) != (major >= 18) {
+			t.Errorf("%q:\n%s", want, said)
 		}
 		if want := fmt.Sprintf("no WAL of timeline 1 from %s to ", s.SegmentSize().Start(known+1)); !strings.Contains(said, want) {
 			t.Errorf("the report lacks %q:\n%s", want, said)

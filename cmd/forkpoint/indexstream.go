@@ -186,6 +186,11 @@ func (s *streamer) choose(ctx context.Context, conn *walstream.Conn) error {
 // the place is chosen anew the next time.
 func (s *streamer) start(ctx context.Context, conn *walstream.Conn) (*walstream.Switch, error) {
 	end, err := conn.Start(ctx, s.opts.slot, s.tli, s.at)
+	if s.opts.slot != "" && errors.Is(err, walstream.ErrSlot) {
+		s.app.log.Warn("going on without the replication slot, which keeps no WAL any more: drop it, make it anew, and start again", "err", err)
+		s.opts.slot = ""
+		return nil, err
+	}
 	if err != nil && s.tli != s.identity.Timeline && !errors.Is(err, walstream.ErrRemoved) {
 		s.at = 0
 	}

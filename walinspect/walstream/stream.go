@@ -40,6 +40,10 @@ type Switch struct {
 // not have the log any more: it may find out only when it comes to send it.
 var ErrRemoved = errors.New("the server has removed this WAL")
 
+// ErrSlot is matched by the error of Start where the replication slot cannot be
+// used any more: from 18 on an invalidated one, before that none.
+var ErrSlot = errors.New("the replication slot is of no use any more")
+
 // Start asks for the log of a timeline from a position on. slot may be empty.
 // The switch is set where the timeline ends there already.
 func (c *Conn) Start(ctx context.Context, slot string, tli pg.TimelineID, from pg.LSN) (*Switch, error) {
@@ -115,8 +119,11 @@ func (c *Conn) Receive(ctx context.Context, wait time.Duration) (Piece, error) {
 // serverError is what the server said to what it was asked to do.
 func serverError(what string, m *pgproto3.ErrorResponse) error {
 	err := fmt.Errorf("%s: %w", what, pgconn.ErrorResponseToPgError(m))
-	if m.Code == "58P01" || m.Code == "55000" { // undefined file, or invalidated slot
-		err = fmt.Errorf("%w: %w", ErrRemoved, err)
+	switch m.Code {
+	case "58P01": // undefined file
+		return fmt.Errorf("%w: %w", ErrRemoved, err)
+	case "55000": // object not in prerequisite state
+		return fmt.Errorf("%w: %w", ErrSlot, err)
 	}
 	return err
 }
