@@ -195,11 +195,8 @@ func (r *run) gatherBlocks(ctx context.Context) error {
 	if s.after, err = r.index().Touched(ctx, s.target.path, after); err != nil {
 		return fmt.Errorf("target: read WAL since the fork, %s: %w", after, err)
 	}
-	if len(s.after.Gaps) == 0 {
+	if len(s.after.Gaps) == 0 || !r.blocksSuffice() {
 		return nil
-	}
-	if suffice, err := r.blocksSuffice(ctx); err != nil || !suffice {
-		return err
 	}
 	summarized, err := r.index().Blocks(ctx, s.target.path, after)
 	if err != nil {
@@ -218,15 +215,11 @@ func (r *run) gatherBlocks(ctx context.Context) error {
 // since the fork only which blocks it changed, and not which transactions ended
 // or which settings held. It is where every change of a page was logged whatever
 // the log says: data checksums make servers log hints, and one that stayed in
-// production since the fork set none without. That it had them all the time is
-// not told by that part of the log, in which it may have been stopped; a page must
-// have had one before. wal_level = minimal needs no look, for there are no
-// summaries of such log.
-func (r *run) blocksSuffice(ctx context.Context) (bool, error) {
-	if r.sit.target.control.DataChecksums != 1 || r.wasInRecovery() || !r.controlKept() {
-		return false, nil
-	}
-	return r.oldChecksum(ctx)
+// production since the fork set none without. That they were on all the time is
+// not told by that part of the log, so its server must have run all the time.
+// wal_level = minimal needs no look, for there are no summaries of such log.
+func (r *run) blocksSuffice() bool {
+	return r.sit.target.control.DataChecksums == 1 && !r.wasInRecovery() && r.controlKept() && r.ranThrough()
 }
 
 // segmentName is the name of the segment that holds lsn, for messages.

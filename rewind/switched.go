@@ -122,6 +122,16 @@ func (r *run) controlKept() bool {
 	return false
 }
 
+// ranThrough tells whether the target's last server has run since before the
+// last common checkpoint, so that pg_checksums, which takes no cluster that runs,
+// had no chance meanwhile. A server writes this file when it starts, and only
+// then: CreateOptsFile in src/backend/postmaster/postmaster.c. One in single-user
+// mode writes none, but nor does it summarize its log.
+func (r *run) ranThrough() bool {
+	started, known := r.changedAt("postmaster.opts")
+	return known && started.Before(r.sit.common.Time.Add(-clockSlack))
+}
+
 // wasChanged tells whether an interrupted rewind has changed a file.
 func (r *run) wasChanged(name string) bool {
 	return r.resumed != nil && slices.ContainsFunc(r.resumed.origins, func(f datadir.File) bool { return f.Path == name })
