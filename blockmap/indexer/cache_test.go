@@ -329,6 +329,38 @@ func TestEndOfLog(t *testing.T) {
 	}
 }
 
+// The last record reaches into a segment in which none begins.
+func TestEndBehindBorder(t *testing.T) {
+	b := waltest.New(waltest.Config{})
+	b.Append(waltest.Touch(xid0, tagAt(1)))
+	b.FillTo(mb.Start(2) - 400)
+	long := waltest.Touch(xid0, tagAt(2))
+	long.Main = append(long.Main, make([]byte, 3000)...)
+	b.Append(long)
+	br := branch{b.Log(), timeline.SingleTimeline(1), b.End()}
+	list := br.list(t)
+	dir, cache := t.TempDir(), memory(t)
+	br.write(t, dir)
+	const gone = "all, and the second is gone"
+	for _, known := range []string{"nothing", "the first segment", gone} {
+		end := br.Geometry.RecordStart(list[len(list)-1].End)
+		for _, to := range []pg.LSN{mb.Start(2) + 100, end} {
+			r := touched(t, br.indexer(dir, cache), br.path, pg.Span{To: to})
+			same(t, r, list)
+			if r.Stop != walinspect.StopLimit || !r.Coverage.Complete(pg.Span{From: mb.Start(1), To: to}) {
+				t.Errorf("with %s known, up to %s: %s, coverage %v", known, to, r.Stop, r.Coverage)
+			}
+		}
+		if r := touched(t, br.indexer(dir, cache), br.path, pg.Span{To: end + 1}); len(r.Gaps) != 1 || r.Gaps[0].To != end+1 || r.Gaps[0].From != end && known != gone {
+			t.Errorf("with %s known, past the end: gaps %v", known, r.Gaps)
+		}
+		index(t, br.indexer(dir, cache), br.path)
+		if known == "the first segment" {
+			remove(t, dir, 1, 2)
+		}
+	}
+}
+
 // What breaks off as no crash leaves it is not where the log ends, with and
 // without later segments, whatever the cache knows of it.
 func TestDamageIsNotTheEnd(t *testing.T) {

@@ -233,6 +233,11 @@ func (s *scan) finish() error {
 	r, j := s.result, &s.joint
 	var err error
 	at := max(j.at, s.span.From)
+	if reach := min(s.g.RecordStart(j.end), s.span.To); j.started && at < reach && (reach == s.span.To || j.stop.EndOfWAL()) {
+		// The last record goes on up to there: none can begin behind its segment.
+		s.result.Coverage.add(pg.Span{From: at, To: reach}, s.joined.rung)
+		at = reach
+	}
 	switch {
 	case s.span.Empty():
 		r.Stop = walinspect.StopLimit
