@@ -15,13 +15,10 @@ import (
 
 // TestRewindUnreadable has the target, and then a stopped source, on a file
 // system whose device cannot be read to its end, where a table lies. The run stops
-// half-way and says which file; with the device whole again the same command finishes, or undo gives
-// back what was there. It needs root and loop devices.
+// half-way and says which file; with the device whole again the same command
+// finishes, or undo gives back what was there. It needs root and loop devices.
 func TestRewindUnreadable(t *testing.T) {
-	majors := pgtest.Majors(t)
-	pair := pgtest.NewPair(t, trapOptions(majors[len(majors)-1])...)
-	pair.Primary.Exec("CREATE TABLE t AS SELECT i, md5(i::text) || md5((i + 1)::text) || repeat(md5((i + 2)::text), 10) AS v FROM generate_series(1, 40000) i", "CHECKPOINT")
-	pair.Diverge(pgtest.Fast, func(s *pgtest.Server, side string) { s.Exec("UPDATE t SET v = v || '" + side + "' WHERE i % 2 = 0") })
+	pair := bulkyPair(t)
 	table := pair.Primary.Query("SELECT pg_relation_filepath('t')")[0][0]
 	pair.Primary.Stop(pgtest.Fast)
 	below := smallDisk(t, "1500m")
@@ -46,7 +43,7 @@ func TestRewindUnreadable(t *testing.T) {
 				bad.cut(dirs[side] + "/" + table)
 				status, out := forkpoint(t, args...)
 				t.Logf("status %d: %s", status, out)
-				for _, text := range []string{"input/output error", dirs[side] + "/" + table, "--undo"} {
+				for _, text := range []string{side + ": ", "input/output error", dirs[side] + "/" + table, "--undo"} {
 					if status != int(statusInterrupted) || !strings.Contains(out, text) {
 						t.Errorf("a device that cannot be read: status %d, want %q: %s", status, text, out)
 					}

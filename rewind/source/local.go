@@ -208,7 +208,7 @@ func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle 
 	f, err := l.open(task.path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
-		return err
+		return fmt.Errorf("source: %w", err)
 	}
 	if !missing {
 		defer f.Close() // read only: nothing is lost if it fails
@@ -220,7 +220,7 @@ func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle 
 		}
 		if n := int64(0); task.spans[p.span].holes && !missing {
 			if n, err = holeAt(f, p.offset, p.length); err != nil {
-				return err
+				return fmt.Errorf("source: %w", err)
 			}
 			if n > 0 {
 				short, last, _ := c.settle(p, outcome{n, false})
@@ -234,7 +234,7 @@ func (l *Local) readTask(ctx context.Context, task fileTask, buf []byte, handle 
 		if !missing {
 			n, err = f.ReadAt(buf[:p.length], p.offset)
 			if err != nil && !errors.Is(err, io.EOF) {
-				return err
+				return fmt.Errorf("source: %w", err)
 			}
 		}
 		l.read.Add(int64(n))
