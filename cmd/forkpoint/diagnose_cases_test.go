@@ -20,6 +20,7 @@ var refusals = []string{
 	"before current recovery point",
 	"does not contain minimum recovery point",
 	"is behind recovery timeline",
+	"system identifier differs between the primary and standby",
 }
 
 // cannotFollow starts the target as a standby of the source and waits until it
@@ -28,10 +29,7 @@ func cannotFollow(t *testing.T, target, source *pgtest.Server) {
 	t.Helper()
 	target.Follow(source)
 	_ = target.TryStart() // it may come up on its old timeline; what counts is that it gets no further
-	source.Await("the target to say that it cannot follow", func() (bool, error) {
-		log := target.Log()
-		return slices.ContainsFunc(refusals, func(text string) bool { return strings.Contains(log, text) }), nil
-	})
+	awaitLog(target, refusals...)
 	if target.Running() {
 		target.Stop(pgtest.Immediate)
 	}
@@ -101,7 +99,7 @@ func TestDiagnosePromotedWithoutCheckpoint(t *testing.T) {
 // C5: a standby replayed past the fork. Running or stopped, it is told, and its
 // server does not follow.
 func TestDiagnoseStandbyPastTheFork(t *testing.T) {
-	pgtest.TheseMajors(t, []int{13, 18}, func(t *testing.T, major int) {
+	pgtest.TheseMajors(t, []int{13, 15, 18}, func(t *testing.T, major int) {
 		t.Parallel()
 		primary := pgtest.Run(t, pgtest.Major(major), pgtest.SegSize(1))
 		a, b := primary.NewStandby(), primary.NewStandby()
@@ -127,6 +125,9 @@ func TestDiagnoseStandbyPastTheFork(t *testing.T) {
 		d = diagnosis(t, 3, "-D", b.Dir(), "--source-server", a.ConnString())
 		if d.Verdict != reports.RemedyRewind || !d.Target.InRecovery {
 			t.Errorf("stopped: verdict %s, in recovery %t", d.Verdict, d.Target.InRecovery)
+		}
+		if b.HasProgram("pg_rewind") {
+			alsoDiverged(t, b, a, d.Fork)
 		}
 		cannotFollow(t, b, a)
 		rejoin(t, bothNames[0], b, a, true)
@@ -226,7 +227,8 @@ func TestDiagnoseGrants(t *testing.T) {
 }
 
 // A5: the source has recycled what replay needs. The table says who holds each
-// segment, and an archive that does makes the difference.
+// segment, and an archive that does makes the difference. pg_rewind does not
+// ask, and the server that it leaves gets no further than to the gap.
 func TestDiagnoseReplayWALGone(t *testing.T) {
 	pgtest.TheseMajors(t, []int{15, 17}, func(t *testing.T, major int) {
 		t.Parallel()
@@ -262,5 +264,25 @@ func TestDiagnoseReplayWALGone(t *testing.T) {
 				t.Errorf("%s is said to be in %q", gone, s.Where)
 			}
 		}
+		if !pair.Old.HasProgram("pg_rewind") {
+			cannotFollow(t, pair.Old, pair.Primary)
+			return
+		}
+		if out, err := pair.Old.PgRewind("--source-server", pair.Primary.ConnString()); err != nil || !strings.Contains(out, "Done!") {
+			t.Fatalf("pg_rewind: %v\n%s", err, out)
+		}
+		pair.Old.Follow(pair.Primary)
+		started := make(chan error, 1)
+		go func() { started <- pair.Old.TryStart() }()
+		awaitLog(pair.Old, "requested WAL segment "+gone+" has already been removed")
+		if _, err := pair.Old.TryQueryIn("postgres", "SELECT 1"); err == nil || !strings.Contains(err.Error(), "57P03") { // cannot_connect_now
+			t.Errorf("without %s, the server that pg_rewind left says %v", gone, err)
+		}
+		pair.Primary.WriteFile(filepath.Join("pg_wal", gone), string(b))
+		if err := <-started; err != nil {
+			t.Fatalf("with %s at the source again: %v", gone, err)
+		}
+		pair.Primary.WaitCaughtUp(pair.Old)
+		pgtest.SameData(pair.Primary, pair.Old)
 	})
 }

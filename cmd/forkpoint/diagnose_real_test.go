@@ -67,13 +67,24 @@ func TestDiagnoseForked(t *testing.T) {
 	pair.Primary.Stop(pgtest.Fast)
 	pgRewindSays(t, pair.Old, pair.Primary, "servers diverged at WAL location "+d.Fork.LSN.String()+" on timeline 1")
 	pair.Primary.Start()
-	pair.Old.Follow(pair.Primary)
-	_ = pair.Old.TryStart() // it may come up on its old timeline; what counts is that it gets no further
-	pair.Primary.Await("the old primary to say that it cannot follow", func() (bool, error) {
-		log := pair.Old.Log()
-		return strings.Contains(log, "is not a child of this server's history") ||
-			strings.Contains(log, "forked off current database system timeline 1 before current recovery point"), nil
-	})
+	cannotFollow(t, pair.Old, pair.Primary)
+}
+
+// farWrite writes a record that is longer than all that [write] does, so that
+// the log of a server that did the latter ends in the midst of it.
+func farWrite(s *pgtest.Server) {
+	s.Exec("SELECT pg_logical_emit_message(false, 'forkpoint', repeat('x', 12 << 20))")
+}
+
+// readsOtherLog starts the target as a standby of the source, which has another
+// log under the same number that [farWrite] began. No history tells, and so the
+// server asks for what comes after its own end and meets the midst of a record.
+func readsOtherLog(t *testing.T, target, source *pgtest.Server) {
+	t.Helper()
+	target.Follow(source)
+	target.Start()
+	awaitLog(target, "invalid resource manager ID 120", "contrecord", "too long") // 120 is x
+	target.Stop(pgtest.Immediate)
 }
 
 // After a planned switch nothing is lost, and the old primary just follows: no
@@ -105,6 +116,7 @@ func TestDiagnoseTwoPromotionsOfOneNumber(t *testing.T) {
 	one, other := twins(t, oracle(t)...)
 	one.Promote()
 	other.Promote()
+	farWrite(one)
 	write(one, "a")
 	write(other, "b")
 	other.Stop(pgtest.Fast)
@@ -121,6 +133,8 @@ func TestDiagnoseTwoPromotionsOfOneNumber(t *testing.T) {
 		t.Errorf("from the running server: %+v", live.Comparison)
 	}
 	pgRewindSays(t, other, one, "no rewind required")
+	one.Start()
+	readsOtherLog(t, other, one)
 }
 
 // A standby that somebody started without standby.signal goes on under its
@@ -129,14 +143,11 @@ func TestDiagnoseReadWriteWithoutPromotion(t *testing.T) {
 	t.Parallel()
 	pair := pgtest.NewPair(t, oracle(t)...)
 	pair.Primary.Exec("CREATE TABLE shared AS SELECT generate_series(1, 20000) n")
-	pair.Primary.WaitCaughtUp(pair.Standby)
-	pair.Standby.Stop(pgtest.Fast)
-	if err := os.Remove(filepath.Join(pair.Standby.Dir(), "standby.signal")); err != nil {
-		t.Fatal(err)
-	}
 	end := pair.Primary.CurrentLSN()
-	pair.Standby.Start()
+	pair.Standby.WaitReplay(end)
+	readWrite(t, pair.Standby)
 	write(pair.Standby, "a")
+	farWrite(pair.Primary)
 	write(pair.Primary, "b")
 	pair.Standby.Stop(pgtest.Fast)
 	d := diagnosis(t, 3, "-D", pair.Standby.Dir(), "--source-server", pair.Primary.ConnString())
@@ -149,10 +160,13 @@ func TestDiagnoseReadWriteWithoutPromotion(t *testing.T) {
 	if status != 3 || !strings.Contains(out, "same-timeline-other-log") {
 		t.Errorf("matrix: status %d\n%s", status, out)
 	}
+	pair.Primary.Start()
+	readsOtherLog(t, pair.Standby, pair.Primary)
 }
 
 // The target's history file is gone, as after a rewind that was killed: nobody
-// but the WAL has its rows.
+// but the WAL has its rows. Without them pg_rewind gives up and nobody can
+// follow this server; with them pg_rewind sees the fork and so does a server.
 func TestDiagnoseAndRepairHistory(t *testing.T) {
 	t.Parallel()
 	pair := pgtest.NewPair(t, oracle(t)...)
@@ -183,4 +197,17 @@ func TestDiagnoseAndRepairHistory(t *testing.T) {
 		t.Errorf("verdict %s after the repair", d.Verdict)
 	}
 	t.Log(mustForkpoint(t, "history", "validate", pair.Primary.Dir()))
+	pgRewindSays(t, pair.Primary, pair.Old, "servers diverged at WAL location "+d.Fork.LSN.String()+" on timeline 1")
+
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	pair.Primary.Start()
+	pair.Old.Follow(pair.Primary)
+	pair.Old.Start()
+	awaitLog(pair.Old, `00000002.history": No such file or directory`)
+	pair.Primary.WriteFile("pg_wal/00000002.history", string(got))
+	awaitLog(pair.Old, refusals...)
+	pair.Old.Stop(pgtest.Immediate)
+	rejoin(t, bothNames[0], pair.Old, pair.Primary, true)
 }

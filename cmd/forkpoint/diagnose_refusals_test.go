@@ -28,6 +28,10 @@ func TestDiagnoseOtherCluster(t *testing.T) {
 		t.Errorf("verdict %s", d.Verdict)
 	}
 	pgRewindSays(t, a, b, "from different systems")
+	b.Start()
+	a.Start() // with the settings of a standby in its control file from here on
+	a.Stop(pgtest.Fast)
+	cannotFollow(t, a, b)
 }
 
 // A1: the segment with the last common checkpoint is gone; the archive has it,
@@ -66,6 +70,8 @@ func TestDiagnoseMissingWAL(t *testing.T) {
 	if d = diagnosis(t, 6, append(ends, "--archive", pgtest.Scratch(t))...); d.Verdict != reports.RemedyPerson {
 		t.Errorf("with an empty archive: verdict %s", d.Verdict)
 	}
+	pair.Primary.Start()
+	cannotFollow(t, pair.Old, pair.Primary)
 }
 
 // F1 and a running target: all that is wrong is told at once.

@@ -55,12 +55,18 @@ func bothDiverged(t *testing.T, target, source *pgtest.Server) *reports.Diagnosi
 	if d.Verdict != reports.RemedyRewind || d.Fork == nil {
 		t.Fatalf("verdict %s, fork %+v", d.Verdict, d.Fork)
 	}
+	alsoDiverged(t, target, source, d.Fork)
+	return d
+}
+
+// alsoDiverged wants a fork of pg_rewind.
+func alsoDiverged(t *testing.T, target, source *pgtest.Server, fork *reports.Fork) {
+	t.Helper()
 	out, err := target.PgRewind("--dry-run", "--source-server", source.ConnString())
-	want := fmt.Sprintf("servers diverged at WAL location %s on timeline %d", d.Fork.LSN.Format(target.Major()), d.Fork.Timeline)
+	want := fmt.Sprintf("servers diverged at WAL location %s on timeline %d", fork.LSN.Format(target.Major()), fork.Timeline)
 	if err != nil || !strings.Contains(out, want) {
 		t.Errorf("pg_rewind: %v\n%s\nwant %q", err, out, want)
 	}
-	return d
 }
 
 // awaitLog waits until a server's log has one of the texts.
