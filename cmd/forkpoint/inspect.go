@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -97,6 +99,8 @@ func (o *inspectOptions) validate() error {
 		return usagef("--format %s: records are printed as text or json", o.format)
 	case o.check && (o.stats != "" || o.limit > 0 || o.filter.active() || o.period.active() || o.savePages != ""):
 		return usagef("--check looks at every record: it cannot be combined with filters, --limit, --stats or --save-fullpage")
+	case o.kindApart():
+		return usagef("--stats takes what to count by behind an equals sign: --stats=%s", o.places[0])
 	case o.filter.block >= 0 && !o.filter.relation.set:
 		return usagef("--block goes with --relation")
 	case o.filter.block > math.MaxUint32-1:
@@ -105,6 +109,16 @@ func (o *inspectOptions) validate() error {
 		return usagef("--until %s is not after --since %s", &o.period.until, &o.period.since)
 	}
 	return nil
+}
+
+// kindApart tells whether what --stats is to count by stands where a place
+// belongs.
+func (o *inspectOptions) kindApart() bool {
+	if o.stats == "" || len(o.places) < 2 || new(statsFlag).Set(o.places[0]) != nil {
+		return false
+	}
+	_, err := os.Lstat(o.places[0])
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func runInspect(ctx context.Context, app *app, opts inspectOptions) error {

@@ -124,7 +124,11 @@ func (c *walCheck) Worst() reports.Severity { return c.Findings.Worst() }
 
 // Document is the check for people.
 func (c *walCheck) Document() reports.Document {
-	verdict := fmt.Sprintf("%s: %d valid records; every page and record was verified.", c.Place, c.Records)
+	verdict := fmt.Sprintf("%s: %d valid records", c.Place, c.Records)
+	if len(c.Findings) == 0 {
+		verdict += "; every page and record was verified"
+	}
+	verdict += "."
 	switch n := len(c.Runs); {
 	case n > 1:
 		verdict += fmt.Sprintf(" They lie in %d runs with something wrong between them.", n)
