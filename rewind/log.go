@@ -219,7 +219,7 @@ func (r *run) gatherBlocks(ctx context.Context) error {
 // not told by that part of the log, so its server must have run all the time.
 // wal_level = minimal needs no look, for there are no summaries of such log.
 func (r *run) blocksSuffice() bool {
-	return r.sit.target.control.DataChecksums == 1 && !r.wasInRecovery() && r.controlKept() && r.ranThrough()
+	return r.sit.target.control.DataChecksums == 1 && !r.wasInRecovery() && r.controlKept() && r.ranThrough() && !r.stoppedSince()
 }
 
 // segmentName is the name of the segment that holds lsn, for messages.

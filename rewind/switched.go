@@ -35,18 +35,24 @@ func (r *run) findUnlogged(ctx context.Context) error {
 	if s.unlogged = !r.controlKept(); s.unlogged {
 		return nil
 	}
-	for i := range s.after.Checkpoints {
-		if p := &s.after.Checkpoints[i]; p.Shutdown && p.Timeline == p.PrevTimeline && p.LSN != c.Checkpoint {
-			if c.Major >= sparesWrites {
-				s.unlogged = true
-				return nil
-			}
-			old, err := r.oldChecksum(ctx)
-			s.unlogged = !old
-			return err
-		}
+	if !r.stoppedSince() {
+		return nil
 	}
-	return nil
+	if c.Major >= sparesWrites {
+		s.unlogged = true
+		return nil
+	}
+	old, err := r.oldChecksum(ctx)
+	s.unlogged = !old
+	return err
+}
+
+// stoppedSince tells whether the log since the fork, as far as it is known, has
+// a stop of the target's server before its last.
+func (r *run) stoppedSince() bool {
+	return slices.ContainsFunc(r.sit.after.Checkpoints, func(p blockmap.Checkpoint) bool {
+		return p.Shutdown && p.Timeline == p.PrevTimeline && p.LSN != r.sit.target.control.Checkpoint
+	})
 }
 
 // sparesWrites is the first version whose pg_checksums may leave a page alone
@@ -126,7 +132,8 @@ func (r *run) controlKept() bool {
 // last common checkpoint, so that pg_checksums, which takes no cluster that runs,
 // had no chance meanwhile. A server writes this file when it starts, and only
 // then: CreateOptsFile in src/backend/postmaster/postmaster.c. One in single-user
-// mode writes none, but nor does it summarize its log.
+// mode writes none, but nor does it summarize its log: the stop before it shows,
+// see [run.stoppedSince].
 func (r *run) ranThrough() bool {
 	started, known := r.changedAt("postmaster.opts")
 	return known && started.Before(r.sit.common.Time.Add(-clockSlack))

@@ -119,6 +119,7 @@ func (m *merge) addLists(s *blockmap.Segment, span pg.Span) error {
 		if s.Packed != nil && s.Xacts == nil && span.Contains(s.First) && span.Contains(s.Last) {
 			return m.visit(&part) // all of it, packed
 		}
+		part.Packed = nil // it has what is cut off here
 		part.Xacts = within(nil, s.Xacts, span, func(x *blockmap.Xact) pg.LSN { return x.LSN })
 		part.Assignments = within(nil, s.Assignments, span, func(a *blockmap.Assignment) pg.LSN { return a.LSN })
 		part.Snapshots = within(nil, s.Snapshots, span, func(s *blockmap.Snapshot) pg.LSN { return s.LSN })

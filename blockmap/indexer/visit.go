@@ -19,9 +19,10 @@ type TotalLoader interface {
 // Visit is [Indexer.Touched] for a log that may be long. What it says of
 // transactions (Xacts, Assignments, Snapshots, XIDs) is not gathered but handed
 // to visit, segment by segment in the order of the log, and one at a time; the
-// segment is valid during the call, and its lists may be only packed. Of a segment that is known as a whole only, XIDs count
-// records around the span too. The result has neither these lists nor Rmgrs,
-// and no block of it counts as restored. Nor has it Restored.
+// segment is valid during the call, and its lists may be only packed. Of a segment
+// that is known as a whole only, XIDs count records around the span too. The
+// result has neither these lists nor Rmgrs, and no block of it counts as restored.
+// Nor has it Restored.
 func (ix *Indexer) Visit(ctx context.Context, path timeline.Path, span pg.Span, visit func(*blockmap.Segment) error) (*Result, error) {
 	return ix.scan(ctx, request{path: path, span: span, contents: true, visit: visit})
 }

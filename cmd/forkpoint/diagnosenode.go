@@ -55,6 +55,7 @@ func (o *nodeOpener) archive(dir *datadir.Dir, size pg.SegmentSize) (segment.Sou
 			return nil, usagef("--restore-target-wal goes by the configuration of a data directory; give --restore-command")
 		}
 		if err := e.openArchives(o.opts, false); err != nil {
+			e.close()
 			return nil, err
 		}
 		o.archives = e
@@ -189,7 +190,7 @@ func openHistoryNode(name string) (*lineageNode, error) {
 	}
 	h, err := timeline.Parse(tli, f.Content)
 	if err != nil {
-		return nil, &hintedError{fmt.Errorf("%s: %w", name, err), "forkpoint history validate " + name}
+		return nil, &hintedError{fmt.Errorf("%s: %w", name, err), "forkpoint history validate " + rewind.ShellWord(name)}
 	}
 	return &lineageNode{DiagnosedNode: reports.DiagnosedNode{Name: name, Kind: "history file", Timeline: tli, Path: h.Path()}, close: func() {}}, nil
 }

@@ -271,7 +271,11 @@ func (g *diagnosing) cures() []string {
 				tli, node = g.exam.Source.Timeline, g.opts.ends.sourceDir
 			}
 			if node != "" {
-				list = append(list, fmt.Sprintf("forkpoint history repair %d %s", tli, strings.Join(append([]string{rewind.ShellWord(node)}, g.opts.ends.archives...), " ")))
+				command := fmt.Sprintf("forkpoint history repair %d %s", tli, rewind.ShellWord(node))
+				for _, archive := range g.opts.ends.archives {
+					command += " " + rewind.ShellWord(archive)
+				}
+				list = append(list, command)
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func (r relation) judge(target, src *lineageNode) (how reports.PairRelation, why
 		return reports.PairSameNumber, ""
 	case !c.Vouched.Valid() || c.Unsure != "":
 		return reports.PairUnknown, r.uncompared(target, src)
-	case c.A.Record && !c.B.Record && !(target.live() && target.InRecovery && c.PartOf(target.geometry, target.Reached)):
+	case c.A.Record && !c.B.Record && (c.B.Stop.EndOfWAL() || src.Reached <= c.Alike) && !(target.live() && target.InRecovery && c.PartOf(target.geometry, target.Reached)):
 		return reports.PairAhead, ""
 	case c.PartOf(target.geometry, target.Reached):
 		return reports.PairFollows, ""

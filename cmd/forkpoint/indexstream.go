@@ -187,7 +187,7 @@ func (s *streamer) choose(ctx context.Context, conn *walstream.Conn) error {
 func (s *streamer) start(ctx context.Context, conn *walstream.Conn) (*walstream.Switch, error) {
 	end, err := conn.Start(ctx, s.opts.slot, s.tli, s.at)
 	if s.opts.slot != "" && errors.Is(err, walstream.ErrSlot) {
-		s.app.log.Warn("going on without the replication slot, which keeps no WAL any more: drop it, make it anew, and start again", "err", err)
+		s.app.log.Warn("going on without the replication slot, so that nothing keeps the server from removing WAL: look at it in pg_replication_slots; one that was invalidated must be made anew", "err", err)
 		s.opts.slot = ""
 		return nil, err
 	}

@@ -97,7 +97,9 @@ func (q *query) open(ctx context.Context, app *app, o queryOptions) (err error) 
 func (q *query) close() { // only read
 	q.catalog.Close()
 	for _, t := range q.tars {
-		t.Close()
+		if t != nil {
+			t.Close()
+		}
 	}
 }
 
@@ -110,16 +112,16 @@ func (q *query) origin(s *blockmap.Segment) segment.Source {
 	if member == "" {
 		return nil
 	}
-	t := q.tars[file]
-	if t == nil {
-		var err error
-		if t, err = segment.NewTar(file, s.SegmentSize); err != nil {
-			return nil // it is not needed where another place has the segment
-		}
+	t, known := q.tars[file]
+	if !known {
+		t, _ = segment.NewTar(file, s.SegmentSize) // it is not needed where another place has the segment
 		if q.tars == nil {
 			q.tars = map[string]*segment.Tar{}
 		}
 		q.tars[file] = t
+	}
+	if t == nil {
+		return nil
 	}
 	return t
 }

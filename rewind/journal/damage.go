@@ -85,12 +85,18 @@ func summary(fsys target.FS, dir string) (Summary, error) {
 		_, err = l.hop(&x, &buf)
 	}
 	switch {
-	case errors.Is(err, errTorn):
-		if s.Damage, err = l.hopBehind(&x, &buf); err != nil {
-			return s, err
-		}
+	case errors.Is(err, io.EOF):
 	case errors.Is(err, ErrCorrupt):
 		return s, err
+	default: // torn, or it cannot be read
+		var behind error
+		s.Damage, behind = l.hopBehind(&x, &buf)
+		if behind == nil && s.Damage == "" && !errors.Is(err, errTorn) {
+			behind = err
+		}
+		if behind != nil {
+			return s, behind
+		}
 	}
 	s.Stage, s.Size, s.Note = x.stage, l.end, x.stageNote
 	return s, nil
@@ -140,8 +146,11 @@ func (l *batchLog) hopBehind(x *index, buf *payloadBuffer) (damage string, err e
 				*x, l.end = notes, behind.end
 			}
 		}
-		if !errors.Is(err, errTorn) {
-			return damage, nil // at the end, or what is read next will say
+		switch {
+		case errors.Is(err, io.EOF):
+			return damage, nil
+		case !errors.Is(err, errTorn):
+			return damage, err
 		}
 		err = nil
 	}

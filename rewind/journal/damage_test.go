@@ -2,10 +2,16 @@ package journal
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"forkpoint/rewind/target"
 )
 
 // readLog is the log of the bench's journal.
@@ -74,6 +80,60 @@ func TestStageOfDamagedLog(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// badSector is a log of which one byte cannot be read.
+type badSector struct {
+	target.FS
+	at int64
+}
+
+func (b badSector) OpenFile(name string, flag int, mode fs.FileMode) (target.File, error) {
+	f, err := b.FS.OpenFile(name, flag, mode)
+	if err != nil || filepath.Base(name) != logFile {
+		return f, err
+	}
+	return badFile{f, b.at}, nil
+}
+
+type badFile struct {
+	target.File
+	at int64
+}
+
+func (f badFile) ReadAt(p []byte, off int64) (int, error) {
+	if off <= f.at && f.at < off+int64(len(p)) {
+		return 0, syscall.EIO
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// TestStageOfUnreadableLog: a finished rewind is never taken for an unfinished
+// one because a piece of its log cannot be read.
+func TestStageOfUnreadableLog(t *testing.T) {
+	b := newBench(t, Header{Undo: true}, true)
+	e := b.bar(t)
+	if err := e.Remove("PG_VERSION"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for at := range int64(len(b.readLog(t))) {
+		s, err := summary(badSector{b.disk, at}, b.j.Dir())
+		switch {
+		case err == nil && s.Stage != Done:
+			t.Fatalf("byte %d cannot be read: it seems to be %s", at, s.Stage)
+		case err == nil && s.Damage != "":
+			told++
+		case err != nil && !errors.Is(err, syscall.EIO):
+			t.Fatalf("byte %d cannot be read: %v", at, err)
+		}
+	}
+	if told == 0 {
+		t.Error("no damage was told")
 	}
 }
 

@@ -68,6 +68,23 @@ func (s *Summary) Unfinished() bool {
 	return s.Stage != Done && s.Stage != Undone && s.Stage != Abandoned
 }
 
+// unreadableError is that of a journal that does not tell how far its rewind
+// came.
+type unreadableError struct {
+	dir string
+	err error
+}
+
+func (e *unreadableError) Error() string {
+	return fmt.Sprintf("read the journal of a rewind in %s: %v", e.dir, e.err)
+}
+func (e *unreadableError) Unwrap() error { return e.err }
+
+// Hint says what the operator can do.
+func (e *unreadableError) Hint() string {
+	return "put a copy of the folder into its place; if that rewind was finished or undone, move the folder out of the state directory"
+}
+
 // List finds the journals in a state directory, the oldest first. It reads
 // little of each; damage shows when one is opened. A state directory that does
 // not exist has none.
@@ -91,7 +108,7 @@ func List(fsys target.FS, state string) ([]Summary, error) {
 			continue // never completed: nothing was changed after it
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", n, err)
+			return nil, &unreadableError{state + "/" + n, err}
 		}
 		list = append(list, s)
 	}

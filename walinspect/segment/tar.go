@@ -13,7 +13,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
@@ -122,14 +121,18 @@ func (t *Tar) read(r *tar.Reader, spool *os.File) error {
 	}
 }
 
-// TarMember takes the path of a file in a tar file apart; member is "" if it is
-// none.
+// TarMember takes the path of a file in a tar file apart; member is "" if there
+// is no such tar file. Either may have colons.
 func TarMember(path string) (file, member string) {
-	at := strings.LastIndex(path, ":")
-	if at < 0 {
-		return path, ""
+	for at, c := range path {
+		if c != ':' {
+			continue
+		}
+		if info, err := os.Stat(path[:at]); err == nil && info.Mode().IsRegular() {
+			return path[:at], path[at+1:]
+		}
 	}
-	return path[:at], path[at+1:]
+	return path, ""
 }
 
 // Open gives a file out of the tar file.

@@ -42,7 +42,7 @@ var ErrRemoved = errors.New("the server has removed this WAL")
 
 // ErrSlot is matched by the error of Start where the replication slot cannot be
 // used any more: from 18 on an invalidated one, before that none.
-var ErrSlot = errors.New("the replication slot is of no use any more")
+var ErrSlot = errors.New("the server refuses the replication slot")
 
 // Start asks for the log of a timeline from a position on. slot may be empty.
 // The switch is set where the timeline ends there already.
