@@ -97,12 +97,8 @@ func holds(f *File, name string) bool {
 	if !pg.IsSegmentName(name) {
 		return true
 	}
-	var head [walinspect.LongHeaderLen]byte
-	if n, _ := f.ReadAt(head[:], 0); n < len(head) {
-		return false
-	}
-	h, err := walinspect.DecodePageHeader(head[:])
-	if err != nil || !h.Long {
+	h, ok := firstHeader(f)
+	if !ok || !h.Long {
 		return false
 	}
 	want, err := pg.ParseSegmentName(name, h.SegmentSize)
@@ -114,12 +110,18 @@ func whole(f *File, name string) bool {
 	if !pg.IsSegmentName(name) {
 		return true
 	}
+	h, ok := firstHeader(f)
+	return ok && f.Size >= int64(h.SegmentSize)
+}
+
+// firstHeader reads the header of a file's first page; false where there is none.
+func firstHeader(f *File) (walinspect.PageHeader, bool) {
 	var head [walinspect.LongHeaderLen]byte
 	if n, _ := f.ReadAt(head[:], 0); n < len(head) {
-		return false
+		return walinspect.PageHeader{}, false
 	}
 	h, err := walinspect.DecodePageHeader(head[:])
-	return err == nil && f.Size >= int64(h.SegmentSize)
+	return h, err == nil
 }
 
 // List yields what the sources have; a segment that several have, once, from
