@@ -134,6 +134,17 @@ func statusOf(err error) status {
 	return statusError
 }
 
+// stopped is err, or who stopped the run where err knows only that it was: what
+// a library returns then is the end of the context and not its cause.
+func stopped(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if cause == nil || !ended || statusOf(err) == statusInterrupted {
+		return err
+	}
+	return cause
+}
+
 // isTransient tells whether the cause may go away by itself.
 func isTransient(err error) bool {
 	return errors.Is(err, source.ErrTransient) || errors.Is(err, source.ErrTimeLimit)
@@ -177,10 +188,7 @@ type errorReport struct {
 // finish says what went wrong and returns the exit status. People read it on
 // stderr; with --format json stdout ends with the same as a document.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error, format render.Format) int {
-	var cancelled *cancelledError
-	if errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &cancelled) && statusOf(err) == statusCancelled {
-		err = cancelled
-	}
+	err = stopped(ctx, err)
 	code := statusOf(err)
 	if err == nil || errors.Is(err, errFindings) || errors.Is(err, errNeedsPerson) {
 		return int(code)

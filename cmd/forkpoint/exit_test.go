@@ -49,6 +49,38 @@ func TestStatusOf(t *testing.T) {
 	}
 }
 
+// TestStopped: whoever stopped the run is named, whatever a library says.
+func TestStopped(t *testing.T) {
+	signal := &cancelledError{signal: syscall.SIGTERM}
+	byLibrary := fmt.Errorf("write to catalog: %w", context.Canceled)
+	broken := &rewind.InterruptedError{Err: byLibrary}
+	limit := &deadlineError{time.Second}
+	late, cancel := context.WithTimeoutCause(t.Context(), 0, limit)
+	defer cancel()
+	<-late.Done()
+	told, stop := context.WithCancelCause(t.Context())
+	stop(signal)
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		want error
+	}{
+		{"nothing", told, nil, nil},
+		{"an error before the signal had an effect", told, errFindings, errFindings},
+		{"a library's word for a signal", told, byLibrary, signal},
+		{"a library's word for a time limit", late, fmt.Errorf("connect: %w", context.DeadlineExceeded), limit},
+		{"a library that was cancelled by another", t.Context(), byLibrary, byLibrary},
+		{"a broken-off rewind", told, broken, broken},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := stopped(tt.ctx, tt.err); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestHintOfAsksTheOutermost(t *testing.T) {
 	inner := &hintedError{errors.New("x"), "inner"}
 	for _, tt := range []struct {

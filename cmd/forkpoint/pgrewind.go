@@ -88,6 +88,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 		trace := traceState(stateDir("", opts.target), "rewind")
 		defer func() { trace.end(p.app, opts.target, result, err) }()
 	}
+	defer func() { err = stopped(ctx, err) }()
 	e, err := openEnds(ctx, p.app, endsOptions{
 		target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer,
 		jobs: 2, dryRun: opts.dryRun,

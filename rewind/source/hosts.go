@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -162,14 +161,13 @@ func (c connection) passfile() string {
 	return name
 }
 
-// passfileProblem says why the password file is not used, if it is there.
+// passfileProblem says why the password file is not used, if it is there
+// (passwordFromFile in src/interfaces/libpq/fe-connect.c).
 func (c connection) passfileProblem() string {
 	info, err := os.Stat(c.set["passfile"])
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || c.set["passfile"] == "":
-		return ""
 	case err != nil:
-		return "it cannot be looked at"
+		return "" // libpq says nothing of one that it cannot look at: another user's home is left in the environment often
 	case !info.Mode().IsRegular():
 		return "it is not a regular file"
 	case info.Mode().Perm()&0o077 != 0:

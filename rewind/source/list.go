@@ -38,14 +38,25 @@ var errStop = errors.New("the caller wants no more")
 // on as they arrive. Only what follows a subdirectory in the same directory is
 // kept until the subdirectory is done.
 func (s *Server) Files(ctx context.Context) iter.Seq2[datadir.File, error] {
+	return yielding(func(pass func(datadir.File) error) error {
+		l := lister{s, pass}
+		return l.list(ctx, "", 0)
+	})
+}
+
+// yielding is what list passes on, as a sequence. A caller that wants no more
+// is never called again, whatever list then returns: where the run was stopped
+// meanwhile, a session that is given up returns why and not errStop.
+func yielding(list func(pass func(datadir.File) error) error) iter.Seq2[datadir.File, error] {
 	return func(yield func(datadir.File, error) bool) {
-		l := lister{s, func(f datadir.File) error {
-			if !yield(f, nil) {
+		more := true
+		err := list(func(f datadir.File) error {
+			if more = more && yield(f, nil); !more {
 				return errStop
 			}
 			return nil
-		}}
-		if err := l.list(ctx, "", 0); err != nil && !errors.Is(err, errStop) {
+		})
+		if err != nil && more {
 			yield(datadir.File{}, err)
 		}
 	}

@@ -1,7 +1,9 @@
 package source
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +48,35 @@ func TestTablespacesInPlace(t *testing.T) {
 			t.Errorf("entries of pg_tblspc: %v", kinds)
 		}
 	})
+}
+
+// TestListingGivenUp: a caller that was told to stop wants no more files, and is
+// not called again with what the connection then says.
+func TestListingGivenUp(t *testing.T) {
+	role := rewindRole(pgtest.Run(t))
+	lists := map[string]func(context.Context, Source) iter.Seq2[datadir.File, error]{
+		"files": func(ctx context.Context, s Source) iter.Seq2[datadir.File, error] { return s.Files(ctx) },
+		"wal":   ListWAL,
+	}
+	for name, list := range lists {
+		t.Run(name, func(t *testing.T) {
+			s := connect(t, role, Options{})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			seen := 0
+			for f, err := range list(ctx, s) {
+				if err != nil || f.Path == "" {
+					t.Fatalf("%q: %v", f.Path, err)
+				}
+				seen++
+				cancel(errors.New("told to stop"))
+				break
+			}
+			if seen != 1 {
+				t.Errorf("%d files", seen)
+			}
+		})
+	}
 }
 
 // TestForeignFiles has in the data directory what is not the server's.

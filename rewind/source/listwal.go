@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"strings"
 
@@ -11,20 +10,18 @@ import (
 
 // ListWAL lists the files in pg_wal of a source, without all the rest.
 func ListWAL(ctx context.Context, s Source) iter.Seq2[datadir.File, error] {
-	return func(yield func(datadir.File, error) bool) {
-		if server, live := s.(*Server); live {
+	if server, live := s.(*Server); live {
+		return yielding(func(pass func(datadir.File) error) error {
 			l := lister{server: server, pass: nil}
-			err := l.rows(ctx, "pg_wal", func(f datadir.File) error {
-				if f.Kind == datadir.Regular && !yield(f, nil) {
-					return errStop
+			return l.rows(ctx, "pg_wal", func(f datadir.File) error {
+				if f.Kind != datadir.Regular {
+					return nil
 				}
-				return nil
+				return pass(f)
 			})
-			if err != nil && !errors.Is(err, errStop) {
-				yield(datadir.File{}, err)
-			}
-			return
-		}
+		})
+	}
+	return func(yield func(datadir.File, error) bool) {
 		for f, err := range s.Files(ctx) {
 			if err != nil {
 				yield(f, err)
