@@ -158,21 +158,3 @@ func missing(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)
 }
-
-// write runs f in a transaction that is rolled back if f fails.
-func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) error {
-	c.ahead.clear()
-	tx, err := c.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("write to catalog %s: %w", c.path, err)
-	}
-	if err = f(tx); err == nil {
-		err = tx.Commit()
-	}
-	if err != nil {
-		tx.Rollback() // the first error is the one to report
-		c.forget()
-		return fmt.Errorf("write to catalog %s: %w", c.path, err)
-	}
-	return nil
-}

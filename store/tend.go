@@ -145,6 +145,7 @@ func (c *Catalog) Copy(ctx context.Context, path string) error {
 		return fmt.Errorf("copy catalog: %s: %w", path, fs.ErrExist)
 	}
 	if _, err := c.db.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+		os.Remove(path) // half a copy, or none
 		return fmt.Errorf("copy catalog to %s: %w", path, err)
 	}
 	return nil

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// A writer waits for the others this long. SQLite does not hear of the end of a
+// context while it waits, so it is asked for short waits.
+const (
+	writerWait = 10 * time.Second
+	shortWait  = "PRAGMA busy_timeout = 50"    // ms
+	usualWait  = "PRAGMA busy_timeout = 10000" // ms, as in settings
+)
+
+// write runs f in a transaction that is rolled back if f fails. The end of ctx
+// ends the statements that f runs with it. The transaction itself has no end:
+// database/sql would roll it back on the side, and a catalog that is closed
+// meanwhile would leave its log behind.
+func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) (err error) {
+	c.ahead.clear()
+	defer func() {
+		if err != nil {
+			c.forget()
+			err = fmt.Errorf("write to catalog %s: %w", c.path, err)
+		}
+	}()
+	conn, err := c.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // gives it back
+	tx, err := begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err = f(tx); err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		tx.Rollback() // the first error is the one to report
+	}
+	return err
+}
+
+// begin starts a transaction as soon as no other process writes.
+func begin(ctx context.Context, conn *sql.Conn) (tx *sql.Tx, err error) {
+	whole := context.WithoutCancel(ctx)
+	if _, err := conn.ExecContext(ctx, shortWait); err != nil {
+		return nil, err
+	}
+	defer conn.ExecContext(whole, usualWait) // sets a number in memory
+	for since := time.Now(); ; {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		tx, err = conn.BeginTx(whole, nil)
+		if !isBusy(err) || time.Since(since) >= writerWait {
+			return tx, err
+		}
+	}
+}
+
+func isBusy(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code == sqlite3.ErrBusy
+}

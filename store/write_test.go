@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var errGivenUp = errors.New("given up")
+
+// openFile makes a catalog in a folder of its own, which it returns too.
+func openFile(t *testing.T) (c *Catalog, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	c, err := Open(t.Context(), filepath.Join(dir, "catalog.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c, dir
+}
+
+func filesIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// TestGivenUpWaiting has a writer that waits for another one hear that it is
+// to stop, and not that the catalog is locked.
+func TestGivenUpWaiting(t *testing.T) {
+	t.Parallel()
+	holder, _ := openFile(t)
+	waiter, err := Open(t.Context(), holder.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waiter.Close()
+	err = holder.write(t.Context(), func(*sql.Tx) error {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errGivenUp)
+		defer cancel()
+		return waiter.Save(ctx, everything())
+	})
+	if !errors.Is(err, errGivenUp) {
+		t.Errorf("the writer that waited ended with %v", err)
+	}
+	if err := waiter.Save(t.Context(), everything()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestGivenUpSave closes a catalog right after a writer was stopped.
+func TestGivenUpSave(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		c, dir := openFile(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		err := c.write(ctx, func(tx *sql.Tx) error {
+			if err := c.saveSegment(ctx, tx, everything()); err != nil {
+				return err
+			}
+			cancel(errGivenUp)
+			return c.saveSegment(ctx, tx, oltp(9))
+		})
+		if err == nil {
+			t.Fatal("a stopped writer came through")
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"catalog.db"}, filesIn(t, dir)); diff != "" {
+			t.Fatalf("left behind (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestGivenUpCopy stops a copy later and later, until one is not stopped.
+func TestGivenUpCopy(t *testing.T) {
+	t.Parallel()
+	c, _ := openFile(t)
+	for n := range uint64(20) {
+		if err := c.Save(t.Context(), oltp(n+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	for limit := time.Duration(0); ; limit += 100 * time.Microsecond {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		err := c.Copy(ctx, filepath.Join(dir, "copy.db"))
+		cancel()
+		if err == nil {
+			return
+		}
+		if left := filesIn(t, dir); len(left) > 0 {
+			t.Fatalf("stopped after %s with %v, and there is %q", limit, err, left)
+		}
+	}
+}
