@@ -122,3 +122,11 @@ func cause(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// goOn warns that the run goes on with less, because of err. One that was
+// stopped does not go on, and says itself by whom.
+func (a *app) goOn(ctx context.Context, with string, err error, args ...any) {
+	if ctx.Err() == nil {
+		a.log.WarnContext(ctx, with, append(args, "err", err)...)
+	}
+}

@@ -36,7 +36,7 @@ func openCatalogLayers(ctx context.Context, app *app, path string) (*catalogLaye
 	file, err := store.OpenUntouched(ctx, path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			app.log.Warn("catalog cannot be read, going on without it", "path", path, "err", err)
+			app.goOn(ctx, "catalog cannot be read, going on without it", err, "path", path)
 		}
 		file = nil
 	}

@@ -137,7 +137,7 @@ func runDiff(ctx context.Context, app *app, opts diffOptions) error {
 func diffNames(ctx context.Context, app *app, e *ends) *relname.Names {
 	names, err := relname.Offline(ctx, e.target)
 	if err != nil {
-		app.log.Warn("relations are shown by number", "err", err)
+		app.goOn(ctx, "relations are shown by number", err)
 		names = &relname.Names{}
 	}
 	if local, is := e.source.(*source.Local); is {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +78,29 @@ func TestStopped(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := stopped(tt.ctx, tt.err); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestGoOn: what a signal cut short is not told as if the run went on.
+func TestGoOn(t *testing.T) {
+	told, stop := context.WithCancelCause(t.Context())
+	stop(&cancelledError{signal: syscall.SIGTERM})
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		want string
+	}{
+		{"names that cannot be read", t.Context(), "level=WARN msg=\"shown by number\" path=x err=why\n"},
+		{"a signal", told, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log strings.Builder
+			a := &app{log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: dropTime}))}
+			a.goOn(tt.ctx, "shown by number", errors.New("why"), "path", "x")
+			if log.String() != tt.want {
+				t.Errorf("logged %q, want %q", log.String(), tt.want)
 			}
 		})
 	}

@@ -99,7 +99,7 @@ func namesOfEnds(ctx context.Context, app *app, e *ends, conninfo string) (targe
 	if err == nil {
 		other = append(other, readNames{read})
 	} else {
-		app.log.Warn("relations that only the source has are shown by number", "err", err)
+		app.goOn(ctx, "relations that only the source has are shown by number", err)
 	}
 	if catalog, is := e.catalog.(*store.Catalog); is {
 		list, err := keptNames(ctx, catalog, e.targetControl.SystemID)
@@ -119,7 +119,7 @@ func namesOfEnds(ctx context.Context, app *app, e *ends, conninfo string) (targe
 func namesOf(ctx context.Context, app *app, dir *datadir.Dir) reports.Names {
 	read, err := relname.Offline(ctx, dir)
 	if err != nil {
-		app.log.Warn("relations are shown by number", "err", err)
+		app.goOn(ctx, "relations are shown by number", err)
 		return nil
 	}
 	for _, err := range read.Skipped() {

@@ -74,7 +74,7 @@ func (q *query) open(ctx context.Context, app *app, o queryOptions) (err error) 
 			return notDataDir("--pgdata", err)
 		}
 		if q.names, err = relname.Offline(ctx, dir); err != nil {
-			app.log.Warn("relations are shown by number", "err", err)
+			app.goOn(ctx, "relations are shown by number", err)
 			q.names = nil
 		}
 		q.places = append(q.places, segment.NewDir(filepath.Join(dir.Path(), "pg_wal"), q.cluster.SegmentSize))

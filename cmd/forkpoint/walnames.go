@@ -31,7 +31,7 @@ func inspectNames(ctx context.Context, app *app, wal *openedWAL, opts *inspectOp
 		if named || opts.namesFrom != "" {
 			return nil, err
 		}
-		app.log.Warn("relations are shown by number", "err", err)
+		app.goOn(ctx, "relations are shown by number", err)
 		return nil, nil
 	}
 	for _, err := range names.Skipped() {
