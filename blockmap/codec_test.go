@@ -44,11 +44,11 @@ func TestListsRoundTrip(t *testing.T) {
 				XID: xidGen.Draw(t, "xid"), DB: pg.OID(rapid.Uint32().Draw(t, "db")), Time: timeGen.Draw(t, "time"),
 			}
 			if rapid.Bool().Draw(t, "more") {
-				x.Subxacts = xidsGen.Draw(t, "subxacts")
-				x.Dropped = rapid.IntRange(0, 1000).Draw(t, "dropped")
-				x.GID = rapid.StringN(0, 20, -1).Draw(t, "gid")
-				x.Origin = rapid.Uint16().Draw(t, "origin")
-				x.OriginLSN = lsnGen.Draw(t, "origin LSN")
+				rest := XactRest{
+					Subxacts: xidsGen.Draw(t, "subxacts"), Dropped: rapid.IntRange(0, 1000).Draw(t, "dropped"),
+					GID: rapid.StringN(0, 20, -1).Draw(t, "gid"), Origin: rapid.Uint16().Draw(t, "origin"), OriginLSN: lsnGen.Draw(t, "origin LSN"),
+				}
+				x.Rest = rest.OrNil()
 			}
 			return x
 		})).Draw(t, "xacts"), EncodeXacts, DecodeXacts)
@@ -72,7 +72,7 @@ func TestListsRoundTrip(t *testing.T) {
 }
 
 func FuzzDecodeLists(f *testing.F) {
-	f.Add(EncodeXacts([]Xact{{LSN: 8, End: 16, XID: 700, Time: time.UnixMicro(1)}, {Kind: Prepare, LSN: 32, End: 48, XID: 701, GID: "g", Subxacts: []pg.XID{702}}}))
+	f.Add(EncodeXacts([]Xact{{LSN: 8, End: 16, XID: 700, Time: time.UnixMicro(1)}, {Kind: Prepare, LSN: 32, End: 48, XID: 701, Rest: &XactRest{GID: "g", Subxacts: []pg.XID{702}}}}))
 	f.Add(EncodeXIDs([]XIDActivity{{XID: 3, First: 8, Records: 1, Bytes: 50}, {XID: 4, Top: 3, First: 16}}))
 	f.Add(EncodeSnapshots([]Snapshot{{LSN: 5, XIDs: []pg.XID{1, 2}}}))
 	f.Add(EncodeAssignments([]Assignment{{LSN: 5, Top: 3, Subs: []pg.XID{4, 5}}}))

@@ -2,11 +2,12 @@ package blockmap
 
 import (
 	"bytes"
-	"compress/flate"
 	"fmt"
 	"io"
 	"sync"
 	"time"
+
+	"github.com/klauspost/compress/flate"
 
 	"forkpoint/walinspect/pg"
 )
@@ -55,7 +56,7 @@ func (p *Packer) compress() []byte {
 	}
 	p.out.Reset()
 	if p.w == nil {
-		p.w, _ = flate.NewWriter(&p.out, flate.HuffmanOnly) // fails for unknown levels only
+		p.w, _ = flate.NewWriter(&p.out, flate.BestSpeed) // fails for unknown levels only
 	} else {
 		p.w.Reset(&p.out)
 	}
@@ -132,6 +133,10 @@ func (e *Encoded) Decode(s *Segment) (err error) {
 // million records.
 const unpackLimit = 1 << 30
 
+// unpackedSize is how many times as long as when they are packed most lists are,
+// at most.
+const unpackedSize = 3
+
 // Unpack reverses what [Packer.Pack] did to the lists. The tally is not read.
 func (p *Packed) Unpack(s *Segment) error {
 	e, err := p.Inflate()
@@ -179,12 +184,14 @@ func inflate(b []byte) ([]byte, error) {
 	if err := inflater.(flate.Resetter).Reset(bytes.NewReader(b), nil); err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
-	plain, err := io.ReadAll(io.LimitReader(inflater, unpackLimit+1))
-	if err == nil && len(plain) > unpackLimit {
+	var plain bytes.Buffer
+	plain.Grow(unpackedSize * len(b))
+	_, err := plain.ReadFrom(io.LimitReader(inflater, unpackLimit+1))
+	if err == nil && plain.Len() > unpackLimit {
 		err = fmt.Errorf("more than %d bytes", unpackLimit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
-	return plain, nil
+	return plain.Bytes(), nil
 }

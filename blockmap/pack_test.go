@@ -15,8 +15,8 @@ func TestPackedListsUnpackToThemselves(t *testing.T) {
 	busy := &Segment{
 		Xacts: []Xact{
 			{Kind: Commit, LSN: 800, End: 840, XID: 12, Time: at(50)},
-			{Kind: Abort, LSN: 900, End: 940, XID: 10, Time: at(40), Subxacts: []pg.XID{11}},
-			{Kind: Prepare, LSN: 1000, End: 1040, XID: 13, Time: at(90), GID: "later"},
+			{Kind: Abort, LSN: 900, End: 940, XID: 10, Time: at(40), Rest: &XactRest{Subxacts: []pg.XID{11}}},
+			{Kind: Prepare, LSN: 1000, End: 1040, XID: 13, Time: at(90), Rest: &XactRest{GID: "later"}},
 		},
 		XIDs:        []XIDActivity{{XID: 12, First: 160, Records: 3, Bytes: 300}, {XID: 10, First: 240, Records: 1, Bytes: 60}},
 		Snapshots:   []Snapshot{{LSN: 80, Next: 14, OldestRunning: 10, LatestCompleted: 9, XIDs: []pg.XID{10}}},

@@ -47,18 +47,48 @@ func (k XactKind) Commits() bool { return k == Commit || k == CommitPrepared }
 // Ends tells whether the transaction is over: all kinds but Prepare.
 func (k XactKind) Ends() bool { return k != Prepare }
 
-// Xact is a record that ends or prepares a transaction.
+// Xact is a record that ends or prepares a transaction. A segment can have tens
+// of thousands, so what few of them have lies apart.
 type Xact struct {
-	Kind      XactKind
-	LSN, End  pg.LSN
-	XID       pg.XID // the transaction it is about
-	DB        pg.OID // 0 where the record does not say
-	Time      time.Time
+	LSN, End pg.LSN
+	Time     time.Time
+	XID      pg.XID // the transaction it is about
+	DB       pg.OID // 0 where the record does not say
+	Kind     XactKind
+	Rest     *XactRest // nil for most
+}
+
+// XactRest is what few transactions have.
+type XactRest struct {
 	Subxacts  []pg.XID // subtransactions that share the outcome
-	Dropped   int      // relations whose storage goes
 	GID       string   // of a prepared transaction
+	Dropped   int      // relations whose storage goes
 	Origin    uint16   // replication origin; 0 is none
 	OriginLSN pg.LSN
+}
+
+// OrNil is r, or nil where it says nothing.
+func (r *XactRest) OrNil() *XactRest {
+	if len(r.Subxacts) == 0 && r.GID == "" && r.Dropped == 0 && r.Origin == 0 && r.OriginLSN == 0 {
+		return nil
+	}
+	return r
+}
+
+// Subxacts are the subtransactions that share the outcome.
+func (x *Xact) Subxacts() []pg.XID {
+	if x.Rest == nil {
+		return nil
+	}
+	return x.Rest.Subxacts
+}
+
+// GID is that of a prepared transaction, or empty.
+func (x *Xact) GID() string {
+	if x.Rest == nil {
+		return ""
+	}
+	return x.Rest.GID
 }
 
 // Assignment says which top-level transaction some subtransactions belong to.

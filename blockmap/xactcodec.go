@@ -26,23 +26,20 @@ func appendXacts(b []byte, xacts []Xact) []byte {
 	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.DB) })
 	b = appendColumn(b, xacts, func(x *Xact) uint64 { return fromTime(x.Time) })
 	for i := range xacts {
-		b = xacts[i].appendRest(b, i)
+		if rest := xacts[i].Rest; rest != nil {
+			b = rest.append(binary.AppendUvarint(b, uint64(i))) // with the row it belongs to
+		}
 	}
 	return b
 }
 
-// appendRest adds what few transactions have, with the row it belongs to.
-func (x *Xact) appendRest(b []byte, row int) []byte {
-	if len(x.Subxacts) == 0 && x.Dropped == 0 && x.GID == "" && x.Origin == 0 && x.OriginLSN == 0 {
-		return b
-	}
-	b = binary.AppendUvarint(b, uint64(row))
-	b = appendXIDs(b, x.Subxacts)
-	b = binary.AppendUvarint(b, uint64(x.Dropped))
-	b = binary.AppendUvarint(b, uint64(x.Origin))
-	b = binary.AppendUvarint(b, uint64(x.OriginLSN))
-	b = binary.AppendUvarint(b, uint64(len(x.GID)))
-	return append(b, x.GID...)
+func (r *XactRest) append(b []byte) []byte {
+	b = appendXIDs(b, r.Subxacts)
+	b = binary.AppendUvarint(b, uint64(r.Dropped))
+	b = binary.AppendUvarint(b, uint64(r.Origin))
+	b = binary.AppendUvarint(b, uint64(r.OriginLSN))
+	b = binary.AppendUvarint(b, uint64(len(r.GID)))
+	return append(b, r.GID...)
 }
 
 // DecodeXacts is the reverse of [EncodeXacts].
@@ -64,12 +61,9 @@ func DecodeXacts(b []byte) ([]Xact, error) {
 		if r.err != nil {
 			break
 		}
-		x := &xacts[i]
-		x.Subxacts = r.xids()
-		x.Dropped = int(r.uvarint())
-		x.Origin = uint16(r.uvarint())
-		x.OriginLSN = pg.LSN(r.uvarint())
-		x.GID = string(r.bytes(r.count(1)))
+		rest := &XactRest{Subxacts: r.xids(), Dropped: int(r.uvarint()), Origin: uint16(r.uvarint()), OriginLSN: pg.LSN(r.uvarint())}
+		rest.GID = string(r.bytes(r.count(1)))
+		xacts[i].Rest = rest.OrNil()
 	}
 	return xacts, r.done()
 }

@@ -60,10 +60,10 @@ func exampleInput() DivergenceInput {
 			Ledger: ledgerOf(blockmap.Segment{
 				XIDs: []blockmap.XIDActivity{{XID: 733, First: 0x3000080, Records: 1, Bytes: 100},
 					{XID: 736, First: 0x3000200, Records: 3, Bytes: 500}, {XID: 737, First: 0x3000300, Records: 1, Bytes: 60}},
-				Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3001000, End: 0x3001030, XID: 736, DB: 5, Time: at(10), Subxacts: []pg.XID{737}}},
+				Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3001000, End: 0x3001030, XID: 736, DB: 5, Time: at(10), Rest: &blockmap.XactRest{Subxacts: []pg.XID{737}}}},
 			}, blockmap.Segment{Xacts: []blockmap.Xact{
 				{Kind: blockmap.Abort, LSN: 0x3001100, End: 0x3001130, XID: 738, Time: at(11)},
-				{Kind: blockmap.Prepare, LSN: 0x3001200, End: 0x3001230, XID: 739, Time: at(12), GID: "transfer-17"},
+				{Kind: blockmap.Prepare, LSN: 0x3001200, End: 0x3001230, XID: 739, Time: at(12), Rest: &blockmap.XactRest{GID: "transfer-17"}},
 				{Kind: blockmap.Commit, LSN: 0x3001300, End: 0x3001330, XID: 733, Time: at(9)},
 			}}),
 			Coverage: []Covered{{Span: pg.Span{From: fork, To: end}, Evidence: "wal"}},

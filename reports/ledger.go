@@ -142,7 +142,7 @@ func newAcrossFork(before *Ledger) acrossFork {
 				prepared[x.XID] = x
 				continue
 			}
-			for _, xid := range append([]pg.XID{x.XID}, x.Subxacts...) {
+			for _, xid := range append([]pg.XID{x.XID}, x.Subxacts()...) {
 				delete(a.open, xid)
 				delete(listed, xid)
 			}
@@ -172,7 +172,7 @@ func (a *acrossFork) resolve(s *blockmap.Segment) {
 		}
 	}
 	for i := range s.Xacts {
-		a.replace(s.Xacts[i].XID, s.Xacts[i].Subxacts)
+		a.replace(s.Xacts[i].XID, s.Xacts[i].Subxacts())
 	}
 }
 

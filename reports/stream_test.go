@@ -117,7 +117,8 @@ func TestStreamFromJSON(t *testing.T) {
 // TestAcrossFork tells what was in progress where the branches part.
 func TestAcrossFork(t *testing.T) {
 	xact := func(kind blockmap.XactKind, lsn pg.LSN, xid pg.XID, subs ...pg.XID) blockmap.Xact {
-		return blockmap.Xact{Kind: kind, LSN: lsn, End: lsn + 8, XID: xid, Subxacts: subs, Time: at(int(lsn))}
+		rest := blockmap.XactRest{Subxacts: subs}
+		return blockmap.Xact{Kind: kind, LSN: lsn, End: lsn + 8, XID: xid, Time: at(int(lsn)), Rest: rest.OrNil()}
 	}
 	worked := func(list ...pg.XID) (all []blockmap.XIDActivity) {
 		for _, xid := range list {

@@ -179,11 +179,14 @@ func (r *replay) run(each func(*Transaction) bool) {
 
 func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
 	out := &r.one
-	*out = Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB, Subxacts: x.Subxacts,
-		GID: x.GID, Origin: x.Origin, OriginLSN: x.OriginLSN, Before: r.across.open[x.XID] || x.LSN < r.from}
+	*out = Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB,
+		Before: r.across.open[x.XID] || x.LSN < r.from}
+	if rest := x.Rest; rest != nil {
+		out.Subxacts, out.GID, out.Origin, out.OriginLSN = rest.Subxacts, rest.GID, rest.Origin, rest.OriginLSN
+	}
 	own := r.work[x.XID]
 	out.Records, out.WALBytes = own.Records, own.Bytes
-	for _, sub := range x.Subxacts {
+	for _, sub := range out.Subxacts {
 		w := r.work[sub]
 		out.Records += w.Records
 		out.WALBytes += w.Bytes
@@ -203,7 +206,7 @@ func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
 		out.Parent = cmp.Or(own.Top, r.parents[x.XID])
 	}
 	r.forget(x.XID)
-	for _, sub := range x.Subxacts {
+	for _, sub := range out.Subxacts {
 		r.forget(sub)
 	}
 	return each(out)

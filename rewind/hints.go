@@ -105,7 +105,7 @@ func (r *run) acrossFork() []pg.XID {
 			continue
 		}
 		add(x.XID)
-		for _, sub := range x.Subxacts {
+		for _, sub := range x.Subxacts() {
 			add(sub)
 		}
 	}

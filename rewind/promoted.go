@@ -36,7 +36,7 @@ func (r *run) openAtPromotion() []pg.XID {
 				continue
 			}
 			ended[x.XID] = true
-			for _, sub := range x.Subxacts {
+			for _, sub := range x.Subxacts() {
 				ended[sub] = true
 			}
 		}

@@ -66,9 +66,9 @@ func everything() *blockmap.Segment {
 			{Kind: blockmap.FullPageWritesChange, LSN: start + 1000, On: true},
 		},
 		Xacts: []blockmap.Xact{
-			{Kind: blockmap.Commit, LSN: start + 2000, End: start + 2048, XID: 740, DB: 5, Time: at(100), Subxacts: []pg.XID{741, 742}, Dropped: 1},
-			{Kind: blockmap.Prepare, LSN: start + 2100, End: start + 2300, XID: 743, Time: at(150), GID: "twophase"},
-			{Kind: blockmap.Abort, LSN: start + 2304, End: start + 2352, XID: 744, Time: at(120), Origin: 3, OriginLSN: 77},
+			{Kind: blockmap.Commit, LSN: start + 2000, End: start + 2048, XID: 740, DB: 5, Time: at(100), Rest: &blockmap.XactRest{Subxacts: []pg.XID{741, 742}, Dropped: 1}},
+			{Kind: blockmap.Prepare, LSN: start + 2100, End: start + 2300, XID: 743, Time: at(150), Rest: &blockmap.XactRest{GID: "twophase"}},
+			{Kind: blockmap.Abort, LSN: start + 2304, End: start + 2352, XID: 744, Time: at(120), Rest: &blockmap.XactRest{Origin: 3, OriginLSN: 77}},
 		},
 		XIDs: []blockmap.XIDActivity{
 			{XID: 744, First: start + 40, Records: 2, Bytes: 200},

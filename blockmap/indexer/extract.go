@@ -29,6 +29,7 @@ func newExtract(seg *blockmap.Segment, w *worker, keep bool) *extract {
 		seg.XIDs = make([]blockmap.XIDActivity, 0, w.xidsBefore)
 		return x
 	}
+	w.room(seg.SegmentSize)
 	seg.Xacts, seg.XIDs = w.xacts[:0], w.xids[:0]
 	x.places.near = w.near[:0]
 	return x
@@ -192,7 +193,7 @@ func (x *extract) assign() {
 		parent(x.seg.Assignments[i].Top, x.seg.Assignments[i].Subs)
 	}
 	for i := range x.seg.Xacts {
-		parent(x.seg.Xacts[i].XID, x.seg.Xacts[i].Subxacts)
+		parent(x.seg.Xacts[i].XID, x.seg.Xacts[i].Subxacts())
 	}
 }
 

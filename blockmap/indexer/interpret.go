@@ -117,10 +117,9 @@ func (x *extract) addXact(rec *walinspect.Record) error {
 	if !known {
 		return nil
 	}
+	rest := blockmap.XactRest{Subxacts: d.Subxacts, Dropped: len(d.Dropped), GID: d.GID, Origin: d.Origin, OriginLSN: d.OriginLSN}
 	x.seg.Xacts = append(x.seg.Xacts, blockmap.Xact{
-		Kind: kind, LSN: rec.LSN, End: rec.End, XID: d.XID, DB: d.DB, Time: d.Time,
-		Subxacts: d.Subxacts, Dropped: len(d.Dropped), GID: d.GID,
-		Origin: d.Origin, OriginLSN: d.OriginLSN,
+		Kind: kind, LSN: rec.LSN, End: rec.End, XID: d.XID, DB: d.DB, Time: d.Time, Rest: rest.OrNil(),
 	})
 	return nil
 }

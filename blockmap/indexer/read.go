@@ -56,7 +56,7 @@ func (o *outcome) contents() *blockmap.Segment {
 // read reads a segment from its first record to the end of the last one that
 // begins in it, or to the end of the part that is wanted.
 func (s *scan) read(ctx context.Context, j *job, w *worker) *outcome {
-	pages := segment.NewPages(s.pool, s.size, func(n uint64) []pg.TimelineID { return s.filesFor(j, n) })
+	pages := w.readPages(s, func(n uint64) []pg.TimelineID { return s.filesFor(j, n) })
 	defer pages.Close()
 	began := time.Now()
 	major, useless := s.peek(ctx, pages, j)

@@ -213,8 +213,8 @@ func runXact(ctx context.Context, app *app, opts queryOptions, xid pg.XID) error
 				continue
 			}
 			kept = true
-			h.Outcome = &reports.Outcome{Kind: x.Kind, LSN: x.LSN, Time: x.Time, Subxacts: x.Subxacts, GID: x.GID}
-			for _, sub := range x.Subxacts {
+			h.Outcome = &reports.Outcome{Kind: x.Kind, LSN: x.LSN, Time: x.Time, Subxacts: x.Subxacts(), GID: x.GID()}
+			for _, sub := range x.Subxacts() {
 				family[sub] = true
 			}
 		}

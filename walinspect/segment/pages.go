@@ -39,6 +39,12 @@ func NewPages(source Source, size pg.SegmentSize, timelines Timelines) *Pages {
 	return &Pages{source: source, size: size, timelines: timelines}
 }
 
+// Follow closes the open segment and goes on under the names of other timelines.
+func (p *Pages) Follow(timelines Timelines) {
+	p.Close()
+	p.timelines = timelines
+}
+
 // OneTimeline names a single timeline for every segment.
 func OneTimeline(tli pg.TimelineID) Timelines {
 	return func(uint64) []pg.TimelineID { return []pg.TimelineID{tli} }
