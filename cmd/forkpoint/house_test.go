@@ -42,7 +42,7 @@ var layers = map[string]string{
 	"walinspect/waltest":    "walinspect/pg walinspect",
 	"walinspect/pgtest":     "walinspect/pg github.com/jackc/pgx/v5",
 
-	"blockmap": "walinspect/pg github.com/RoaringBitmap/roaring/v2 github.com/bits-and-blooms/bitset",
+	"blockmap": "walinspect/pg github.com/RoaringBitmap/roaring/v2 github.com/bits-and-blooms/bitset github.com/klauspost/compress",
 	"blockmap/indexer": "walinspect/pg walinspect/timeline walinspect walinspect/rmgr walinspect/segment walinspect/walsummary " +
 		"walinspect/pgcontrol blockmap golang.org/x/sync",
 	"blockmap/relname": "walinspect/pg walinspect/pgcontrol walinspect/bufpage walinspect/datadir github.com/jackc/pgx/v5",
