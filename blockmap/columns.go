@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"forkpoint/walinspect/pg"
@@ -16,22 +17,41 @@ var ErrBadList = errors.New("invalid list")
 // compress well, see FORMAT.md. A column is a run of varints, each the
 // difference to the one before it.
 
-func appendColumn[T any](dst []byte, rows []T, field func(*T) uint64) []byte {
-	var before uint64
-	for i := range rows {
-		v := field(&rows[i])
-		difference := int64(v - before)
-		before = v
-		if zigzag := uint64(difference)<<1 ^ uint64(difference>>63); zigzag < 0x80 { // as most are
-			dst = append(dst, byte(zigzag))
-		} else {
-			dst = binary.AppendUvarint(dst, zigzag)
-		}
+type column struct {
+	b      []byte
+	before uint64
+}
+
+func (c *column) add(v uint64) {
+	difference := int64(v - c.before)
+	c.before = v
+	if zigzag := uint64(difference)<<1 ^ uint64(difference>>63); zigzag < 0x80 { // as most are
+		c.b = append(c.b, byte(zigzag))
+	} else {
+		c.b = binary.AppendUvarint(c.b, zigzag)
+	}
+}
+
+// columns are those of one list. They are filled in one pass over its rows, of
+// which there can be more than the cache of a core holds.
+type columns [6]column
+
+// begin empties them, with room for so many rows.
+func (c *columns) begin(rows int) {
+	for i := range c {
+		c[i] = column{b: slices.Grow(c[i].b[:0], rows)}
+	}
+}
+
+// appendTo adds the first n, one after the other.
+func (c *columns) appendTo(dst []byte, n int) []byte {
+	for i := range c[:n] {
+		dst = append(dst, c[i].b...)
 	}
 	return dst
 }
 
-// columnReader reads what appendColumn wrote. The first error stays.
+// columnReader reads columns. The first error stays.
 type columnReader struct {
 	b   []byte
 	err error
@@ -121,14 +141,10 @@ func readColumn[T any](r *columnReader, rows []T, set func(*T, uint64)) {
 }
 
 // lsnUnit is 8 where all positions are multiples of it, as records' positions
-// are, else 1.
-func lsnUnit[T any](rows []T, fields ...func(*T) pg.LSN) pg.LSN {
-	for i := range rows {
-		for _, field := range fields {
-			if field(&rows[i])%8 != 0 {
-				return 1
-			}
-		}
+// are, else 1. all is the positions, joined by or.
+func lsnUnit(all pg.LSN) pg.LSN {
+	if all%8 != 0 {
+		return 1
 	}
 	return 8
 }
@@ -142,8 +158,11 @@ func (r *columnReader) unit() pg.LSN {
 }
 
 func appendXIDs(dst []byte, xids []pg.XID) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(xids)))
-	return appendColumn(dst, xids, func(x *pg.XID) uint64 { return uint64(*x) })
+	c := column{b: binary.AppendUvarint(dst, uint64(len(xids)))}
+	for _, x := range xids {
+		c.add(uint64(x))
+	}
+	return c.b
 }
 
 func (r *columnReader) xids() []pg.XID {

@@ -32,15 +32,16 @@ type Tally struct {
 type Packer struct {
 	w     *flate.Writer
 	plain []byte
+	room  columns
 	out   bytes.Buffer
 }
 
 // Pack packs the lists of a segment.
 func (p *Packer) Pack(s *Segment) *Packed {
 	packed := &Packed{Tally: tally(s)}
-	p.plain = appendXacts(p.plain[:0], s.Xacts)
+	p.plain = appendXacts(p.plain[:0], s.Xacts, &p.room)
 	packed.Xacts = p.compress()
-	p.plain = appendXIDActivities(p.plain[:0], s.XIDs)
+	p.plain = appendXIDActivities(p.plain[:0], s.XIDs, &p.room)
 	packed.XIDs = p.compress()
 	p.plain = appendSnapshots(p.plain[:0], s.Snapshots)
 	packed.Snapshots = p.compress()

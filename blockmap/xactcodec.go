@@ -9,22 +9,31 @@ import (
 
 // EncodeXacts encodes the list; DecodeXacts is its reverse. Times are kept to
 // the microsecond.
-func EncodeXacts(xacts []Xact) []byte { return appendXacts(nil, xacts) }
+func EncodeXacts(xacts []Xact) []byte { return appendXacts(nil, xacts, new(columns)) }
 
-func appendXacts(b []byte, xacts []Xact) []byte {
+func appendXacts(b []byte, xacts []Xact, room *columns) []byte {
 	if len(xacts) == 0 {
 		return b
 	}
-	lsn, end := func(x *Xact) pg.LSN { return x.LSN }, func(x *Xact) pg.LSN { return x.End }
-	unit := lsnUnit(xacts, lsn, end)
+	var all pg.LSN
+	for i := range xacts {
+		all |= xacts[i].LSN | xacts[i].End
+	}
+	unit := lsnUnit(all)
+	room.begin(len(xacts))
+	kind, lsn, length, xid, db, at := &room[0], &room[1], &room[2], &room[3], &room[4], &room[5]
+	for i := range xacts {
+		x := &xacts[i]
+		kind.add(uint64(x.Kind))
+		lsn.add(uint64(x.LSN / unit))
+		length.add(uint64((x.End - x.LSN) / unit))
+		xid.add(uint64(x.XID))
+		db.add(uint64(x.DB))
+		at.add(fromTime(x.Time))
+	}
 	b = binary.AppendUvarint(slices.Grow(b, 12*len(xacts)), uint64(len(xacts)))
 	b = binary.AppendUvarint(b, uint64(unit))
-	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.Kind) })
-	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.LSN / unit) })
-	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64((x.End - x.LSN) / unit) })
-	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.XID) })
-	b = appendColumn(b, xacts, func(x *Xact) uint64 { return uint64(x.DB) })
-	b = appendColumn(b, xacts, func(x *Xact) uint64 { return fromTime(x.Time) })
+	b = room.appendTo(b, 6)
 	for i := range xacts {
 		if rest := xacts[i].Rest; rest != nil {
 			b = rest.append(binary.AppendUvarint(b, uint64(i))) // with the row it belongs to
@@ -70,20 +79,30 @@ func DecodeXacts(b []byte) ([]Xact, error) {
 
 // EncodeXIDs encodes the list; DecodeXIDs is its reverse. In the order of first
 // records both these and the identifiers rise nearly all the time.
-func EncodeXIDs(rows []XIDActivity) []byte { return appendXIDActivities(nil, rows) }
+func EncodeXIDs(rows []XIDActivity) []byte { return appendXIDActivities(nil, rows, new(columns)) }
 
-func appendXIDActivities(b []byte, rows []XIDActivity) []byte {
+func appendXIDActivities(b []byte, rows []XIDActivity, room *columns) []byte {
 	if len(rows) == 0 {
 		return b
 	}
-	unit := lsnUnit(rows, func(x *XIDActivity) pg.LSN { return x.First })
+	var all pg.LSN
+	for i := range rows {
+		all |= rows[i].First
+	}
+	unit := lsnUnit(all)
+	room.begin(len(rows))
+	xid, top, first, records, size := &room[0], &room[1], &room[2], &room[3], &room[4]
+	for i := range rows {
+		x := &rows[i]
+		xid.add(uint64(x.XID))
+		top.add(uint64(x.Top))
+		first.add(uint64(x.First / unit))
+		records.add(uint64(x.Records))
+		size.add(uint64(x.Bytes))
+	}
 	b = binary.AppendUvarint(slices.Grow(b, 8*len(rows)), uint64(len(rows)))
 	b = binary.AppendUvarint(b, uint64(unit))
-	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.XID) })
-	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Top) })
-	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.First / unit) })
-	b = appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Records) })
-	return appendColumn(b, rows, func(x *XIDActivity) uint64 { return uint64(x.Bytes) })
+	return room.appendTo(b, 5)
 }
 
 // DecodeXIDs is the reverse of [EncodeXIDs].
