@@ -13,6 +13,7 @@ import (
 	"forkpoint/reports"
 	"forkpoint/rewind"
 	"forkpoint/rewind/source"
+	"forkpoint/rewind/target"
 	"forkpoint/walinspect"
 )
 
@@ -78,6 +79,50 @@ func TestStopped(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := stopped(tt.ctx, tt.err); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestBrokenOff: a run that ends before it looks at the target says all the same
+// that an earlier one left it half-way.
+func TestBrokenOff(t *testing.T) {
+	cancelled := &cancelledError{signal: syscall.SIGTERM}
+	lost := &source.TransientError{Server: "server", Op: "connect", Err: errors.New("refused")}
+	refused := &rewind.PreflightError{Check: rewind.CheckRunning}
+	for _, tt := range []struct {
+		name   string
+		barred bool
+		err    error
+		want   status
+		says   string
+	}{
+		{"a signal", true, cancelled, statusInterrupted, `stopped while reading control files and histories: cancelled by signal "terminated"`},
+		{"a signal in the survey", true, &rewind.StoppedError{Target: "x", Phase: rewind.PhaseSurvey, Err: cancelled}, statusInterrupted, `stopped while reading control files and histories: cancelled`},
+		{"no source", true, lost, statusInterrupted, "connect (server): refused"},
+		{"refused", true, refused, statusRefused, ""},
+		{"done", true, nil, statusDone, ""},
+		{"a signal, and nothing was begun", false, cancelled, statusCancelled, "cancelled"},
+		{"no source, and nothing was begun", false, lost, statusTransient, "connect"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			tgt, err := target.Open(dir, target.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.barred {
+				err = tgt.Bar("text")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := brokenOff(dir, rewind.PhaseSurvey, new(rewindOptions).commands, tt.err)
+			if statusOf(got) != tt.want || tt.says != "" && !strings.Contains(got.Error(), tt.says) {
+				t.Errorf("status %d (%v), want %d and %q", statusOf(got), got, tt.want, tt.says)
+			}
+			if tt.want == statusInterrupted && !strings.Contains(hintOf(got), "forkpoint rewind --undo -D "+dir) {
+				t.Errorf("hint %q", hintOf(got))
 			}
 		})
 	}

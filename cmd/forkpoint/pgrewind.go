@@ -87,6 +87,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	if !opts.dryRun {
 		trace := traceState(stateDir("", opts.target), "rewind")
 		defer func() { trace.end(p.app, opts.target, result, err) }()
+		defer func() { err = brokenOff(opts.target, rewind.PhaseSurvey, new(rewindOptions).commands, err) }()
 	}
 	defer func() { err = stopped(ctx, err) }()
 	e, err := openEnds(ctx, p.app, endsOptions{

@@ -26,6 +26,7 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	if !opts.dryRun {
 		trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "rewind")
 		defer func() { trace.end(app, opts.ends.target, result, err) }()
+		defer func() { err = brokenOff(opts.ends.target, rewind.PhaseSurvey, opts.commands, err) }()
 	}
 	defer func() { err = stopped(ctx, err) }()
 	e, err := openEnds(ctx, app, opts.ends, !opts.dryRun)
@@ -67,6 +68,7 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
 	trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "undo")
 	defer func() { trace.end(app, opts.ends.target, result, err) }()
+	defer func() { err = brokenOff(opts.ends.target, rewind.PhaseUndo, opts.commands, err) }()
 	defer func() { err = stopped(ctx, err) }()
 	target, err := datadir.Open(opts.ends.target)
 	if err != nil {
