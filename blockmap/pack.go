@@ -134,10 +134,6 @@ func (e *Encoded) Decode(s *Segment) (err error) {
 // million records.
 const unpackLimit = 1 << 30
 
-// unpackedSize is how many times as long as when they are packed most lists are,
-// at most.
-const unpackedSize = 3
-
 // Unpack reverses what [Packer.Pack] did to the lists. The tally is not read.
 func (p *Packed) Unpack(s *Segment) error {
 	e, err := p.Inflate()
@@ -170,29 +166,42 @@ func UnpackXIDs(b []byte) ([]XIDActivity, error) {
 	return DecodeXIDs(plain)
 }
 
-// inflaters keeps decompressors, of which each takes 40 kB.
+// inflaters keeps decompressors, of which each takes 40 kB and what it last gave.
 var inflaters sync.Pool
+
+type inflater struct {
+	from  bytes.Reader
+	flate io.Reader
+	to    bytes.Buffer
+}
 
 func inflate(b []byte) ([]byte, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	inflater, _ := inflaters.Get().(io.Reader)
-	if inflater == nil {
-		inflater = flate.NewReader(nil)
+	i, _ := inflaters.Get().(*inflater)
+	if i == nil {
+		i = &inflater{flate: flate.NewReader(nil)}
 	}
-	defer inflaters.Put(inflater)
-	if err := inflater.(flate.Resetter).Reset(bytes.NewReader(b), nil); err != nil {
-		return nil, fmt.Errorf("unpack: %w", err)
+	i.from.Reset(b)
+	i.to.Reset()
+	err := i.flate.(flate.Resetter).Reset(&i.from, nil)
+	if err == nil {
+		_, err = i.to.ReadFrom(io.LimitReader(i.flate, unpackLimit+1))
 	}
-	var plain bytes.Buffer
-	plain.Grow(unpackedSize * len(b))
-	_, err := plain.ReadFrom(io.LimitReader(inflater, unpackLimit+1))
-	if err == nil && plain.Len() > unpackLimit {
+	if err == nil && i.to.Len() > unpackLimit {
 		err = fmt.Errorf("more than %d bytes", unpackLimit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
-	return plain.Bytes(), nil
+	plain := bytes.Clone(i.to.Bytes())
+	if i.to.Cap() <= inflaterKeeps {
+		inflaters.Put(i)
+	}
+	return plain, nil
 }
+
+// inflaterKeeps is the most memory for its output that a decompressor is kept
+// with, bytes.
+const inflaterKeeps = 1 << 20

@@ -117,7 +117,7 @@ func (f *HistoryFigure) buckets(log *Log, begin pg.LSN, n int) Buckets {
 			add(p.last, p.end, p.commits)
 			continue
 		}
-		for _, x := range p.decode().Xacts {
+		for _, x := range p.decode(nil) {
 			if x.Time.IsZero() {
 				continue
 			}

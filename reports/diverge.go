@@ -99,7 +99,7 @@ func Diverge(in DivergenceInput) *Divergence {
 		d.Checkpoint = &CommonCheckpoint{c.LSN, c.Redo, c.Timeline, c.Time, c.Shutdown, c.FullPageWrites}
 	}
 	d.Verdict = in.Verdict()
-	d.Transactions = gatherTransactions(in.Before, in.After)
+	d.Transactions = gatherTransactions(in.After)
 	d.Events = events(in.After, in.Names)
 	d.relations(in)
 	d.sourceRelations(in)
@@ -131,7 +131,7 @@ func (in *DivergenceInput) Verdict() Verdict {
 // far each has come is known from the control files alone.
 func (d *Divergence) sameTimeline(in DivergenceInput) *Divergence {
 	d.Verdict, d.Fork.LSN = VerdictSame, pg.InvalidLSN
-	d.Transactions = gatherTransactions(nil, in.After)
+	d.Transactions = gatherTransactions(in.After)
 	d.Relations, d.SourceSide, d.Definitions, d.Events, d.Coverage, d.Findings = []RelationChange{}, []SourceChange{}, []Definitions{}, []Event{}, []Covered{}, Findings{}
 	f := Finding{Code: "same-timeline", Severity: Notice, Timeline: in.Target.Timeline,
 		Title:  "both clusters are on the same timeline",
@@ -172,7 +172,7 @@ func branch(n Node, fork pg.LSN, log *Log) Branch {
 	b.End, b.Records = log.End, log.Records
 	b.WALBytes = pg.Span{From: fork, To: log.End.LSN}.Len()
 	if l := log.Ledger; l != nil {
-		b.Commits, b.LastCommit = l.Commits, l.LastCommit
+		b.Commits, b.LastCommit = l.sums.Commits, l.sums.Last
 	}
 	return b
 }

@@ -38,6 +38,11 @@ func exampleInput() DivergenceInput {
 	touched(after, newFork, true, 0)
 	after.Cut(newFork, 0)
 	touched(source, heapFork, true, 7, 8)
+	across := blockmap.Segment{
+		Snapshots: []blockmap.Snapshot{{LSN: redo, Next: 735, XIDs: []pg.XID{731}}},
+		XIDs:      []blockmap.XIDActivity{{XID: 733, First: 0x2000100, Records: 2, Bytes: 300}, {XID: 734, First: 0x2000300, Records: 1, Bytes: 80}},
+		Xacts:     []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x2000400, XID: 734, Time: at(1)}},
+	}
 	return DivergenceInput{
 		Cluster: Cluster{SystemID: 7300000000000000001, Major: 15, BlockSize: 8192, SegmentSize: 16 << 20},
 		Target:  Node{Path: "/data/old", Timeline: 1, State: "shut down", Clean: true, Checkpoint: 0x3003F88, HintsLogged: true, HasControl: true},
@@ -47,17 +52,12 @@ func exampleInput() DivergenceInput {
 			FullPageWrites: true},
 		Before: &Log{
 			Span: pg.Span{From: redo, To: fork}, Touched: before, Records: 9,
-			Ledger: ledgerOf(blockmap.Segment{
-				Snapshots: []blockmap.Snapshot{{LSN: redo, Next: 735, XIDs: []pg.XID{731}}},
-				XIDs:      []blockmap.XIDActivity{{XID: 733, First: 0x2000100, Records: 2, Bytes: 300}, {XID: 734, First: 0x2000300, Records: 1, Bytes: 80}},
-				Xacts:     []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x2000400, XID: 734, Time: at(1)}},
-			}),
 			Coverage: []Covered{{Span: pg.Span{From: redo, To: fork}, Evidence: "index"}},
 		},
 		After: &Log{
 			Span: pg.Span{From: fork, To: end}, Touched: after, Records: 12,
 			Activity: map[pg.RelFork]blockmap.Activity{heapFork: {Records: 4, Inserts: 2, HotUpdates: 1, Images: 1, ImageBytes: 400, WALBytes: 900}},
-			Ledger: ledgerOf(blockmap.Segment{
+			Ledger: ledgerOf(fork, []blockmap.Segment{across}, blockmap.Segment{
 				XIDs: []blockmap.XIDActivity{{XID: 733, First: 0x3000080, Records: 1, Bytes: 100},
 					{XID: 736, First: 0x3000200, Records: 3, Bytes: 500}, {XID: 737, First: 0x3000300, Records: 1, Bytes: 60}},
 				Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3001000, End: 0x3001030, XID: 736, DB: 5, Time: at(10), Rest: &blockmap.XactRest{Subxacts: []pg.XID{737}}}},
@@ -72,7 +72,7 @@ func exampleInput() DivergenceInput {
 		},
 		SourceAfter: &Log{
 			Span: pg.Span{From: fork, To: 0x3000178}, Touched: source, Records: 5,
-			Ledger: ledgerOf(blockmap.Segment{Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3000140, XID: 736, Time: at(20)}}}),
+			Ledger: ledgerOf(fork, nil, blockmap.Segment{Xacts: []blockmap.Xact{{Kind: blockmap.Commit, LSN: 0x3000140, XID: 736, Time: at(20)}}}),
 			End:    EndOfWAL{LSN: 0x3000178, Reason: "clean-end", Natural: true},
 		},
 		Names: exampleNames{},
@@ -80,10 +80,17 @@ func exampleInput() DivergenceInput {
 	}
 }
 
-func ledgerOf(segments ...blockmap.Segment) *Ledger {
-	l := &Ledger{}
+func ledgerOf(fork pg.LSN, before []blockmap.Segment, segments ...blockmap.Segment) *Ledger {
+	var known []*blockmap.Segment
+	for i := range before {
+		known = append(known, &before[i])
+	}
+	l := NewLedger(fork, known...)
 	for i := range segments {
 		l.Add(&segments[i])
+	}
+	if err := l.Finish(); err != nil {
+		panic(err)
 	}
 	return l
 }

@@ -143,8 +143,9 @@ func leftOut(v reflect.Value, options string) bool {
 
 func (o *jsonWriter) stream(s streamed, depth int) {
 	o.text("[")
+	line := "\n" + strings.Repeat("  ", depth+1)
 	n := 0
-	for element, err := range s.elements() {
+	for chunk, err := range s.chunks("," + line) {
 		if o.err == nil {
 			o.err = err
 		}
@@ -153,7 +154,7 @@ func (o *jsonWriter) stream(s streamed, depth int) {
 		}
 		o.separate(n, depth+1)
 		n++
-		_, o.err = o.w.Write(element)
+		_, o.err = o.w.Write(chunk)
 	}
 	if n > 0 {
 		o.line(depth)

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"iter"
+	"runtime"
 	"sync"
 	"time"
 
@@ -10,52 +11,215 @@ import (
 	"forkpoint/walinspect/pg"
 )
 
-// Ledger keeps what a log says of its transactions, in the order of the log. It
-// is packed by segment, so that a million commits take some 20 MB, and unpacked
-// segment by segment as often as somebody goes through it.
+// Ledger keeps what a log says of its transactions, in the order of the log,
+// and adds it up. A transaction is kept where it ends, with what it did until
+// then, and packed, so that a million commits take some 20 MB. Segments are
+// decoded, several at a time, beside whoever adds them; so a ledger is whole
+// after Finish only.
 type Ledger struct {
-	parts       []ledgerPart
-	Commits     int
-	LastCommit  time.Time
 	First, Last time.Time // of all that end or prepare a transaction
+
+	sums     Transactions // the lists left out
+	outcomes map[pg.XID]OpenAtFork
+	replay   replay
+	parts    []ledgerPart
+
+	segments chan chan ledgerSegment // nil while nothing is added
+	going    sync.WaitGroup
+	err      error // that whoever takes them in has met
 }
 
+// ledgerSegment is a segment whose lists were decoded.
+type ledgerSegment struct {
+	blockmap.Segment
+	xacts []byte // the encoded list
+	err   error
+}
+
+// NewLedger begins a ledger of the log since a fork. What a log of the target
+// says from the redo point to the fork tells which transactions go across it.
+func NewLedger(fork pg.LSN, before ...*blockmap.Segment) *Ledger {
+	return &Ledger{replay: newReplay(fork, before), outcomes: map[pg.XID]OpenAtFork{}}
+}
+
+// decodedAhead is how many segments or parts are decoded before they are asked
+// for.
+func decodedAhead() int { return runtime.GOMAXPROCS(0) + 1 }
+
+// Add takes in the lists of the segment that follows, which may be packed. It
+// keeps nothing of the segment. After Add there must be a Finish.
+func (l *Ledger) Add(s *blockmap.Segment) error {
+	if l.segments == nil {
+		l.segments = make(chan chan ledgerSegment, decodedAhead())
+		l.going.Go(l.takeAll)
+	}
+	name, size, packed := s.Name, s.SegmentSize, s.Packed
+	var lists blockmap.Encoded
+	if packed == nil {
+		lists = blockmap.Encode(s)
+	}
+	one := make(chan ledgerSegment, 1)
+	l.segments <- one
+	l.going.Go(func() {
+		var d ledgerSegment
+		if packed != nil {
+			lists, d.err = packed.Inflate()
+		}
+		if d.err == nil {
+			d.err = lists.Decode(&d.Segment)
+		}
+		if d.err != nil {
+			d.err = fmt.Errorf("segment %s: %w", name.Format(size), d.err)
+		}
+		d.xacts = lists.Xacts
+		one <- d
+	})
+	return nil
+}
+
+// Finish waits until all that was added is taken in, and tells what was wrong
+// with it.
+func (l *Ledger) Finish() error {
+	if l.segments != nil {
+		close(l.segments)
+		l.going.Wait()
+		l.segments = nil
+	}
+	return l.err
+}
+
+func (l *Ledger) takeAll() {
+	for one := range l.segments {
+		s := <-one
+		if l.err == nil {
+			l.err = s.err
+		}
+		if l.err == nil {
+			l.take(&s)
+		}
+	}
+}
+
+// Commits counts them.
+func (l *Ledger) Commits() int { return l.sums.Commits }
+
+// partRows is how many transactions a part has at most.
+const partRows = 4096
+
+// ledgerPart is some transactions that ended or were prepared in a segment.
 type ledgerPart struct {
-	lists       blockmap.Encoded
-	first, last time.Time // as in Ledger
-	end         pg.LSN    // of the last record of those with a time
+	xacts       []byte // encoded; the name of a prepared one stands with its end alone
+	work        []byte // encoded; a row for each: what it did, and its parent
+	before      []int  // rows of those that began before the fork
+	first, last time.Time
+	end         pg.LSN // of the last record of those with a time
 	commits     int
 }
 
-// Add takes in the lists of the segment that follows, which may be packed.
-func (l *Ledger) Add(s *blockmap.Segment) error {
-	p := ledgerPart{lists: blockmap.Encode(s)}
-	if s.Packed != nil {
-		var err error
-		if p.lists, err = s.Packed.Inflate(); err != nil {
-			return err
+// take takes in a segment.
+func (l *Ledger) take(s *ledgerSegment) {
+	l.replay.enter(&s.Segment)
+	for from := 0; from < len(s.Xacts); from += partRows {
+		rows := s.Xacts[from:min(from+partRows, len(s.Xacts))]
+		p := ledgerPart{xacts: s.xacts}
+		work, changed := make([]blockmap.XIDActivity, len(rows)), len(rows) < len(s.Xacts)
+		for i := range rows {
+			x := &rows[i]
+			if !x.Time.IsZero() {
+				p.first, p.last, p.end = earlier(p.first, x.Time), later(p.last, x.Time), x.End
+			}
+			out := l.replay.take(x)
+			if out == nil {
+				changed = rename(x, "") || changed
+				continue
+			}
+			changed = rename(x, out.GID) || changed
+			work[i] = blockmap.XIDActivity{XID: out.XID, Top: out.Parent, Records: out.Records, Bytes: out.WALBytes}
+			if out.Before {
+				p.before = append(p.before, i)
+			}
+			if out.Kind.Commits() {
+				p.commits++
+			}
+			l.add(out)
 		}
-		s = &blockmap.Segment{}
-		if err := p.lists.Decode(s); err != nil {
-			return err
+		if changed {
+			p.xacts = blockmap.EncodeXacts(rows)
 		}
-	}
-	for i := range s.Xacts {
-		x := &s.Xacts[i]
-		if x.Kind.Commits() {
-			p.commits++
-			l.LastCommit = later(l.LastCommit, x.Time)
-		}
-		if !x.Time.IsZero() {
-			p.first, p.last, p.end = earlier(p.first, x.Time), later(p.last, x.Time), x.End
-		}
-	}
-	l.Commits += p.commits
-	l.First, l.Last = earlier(l.First, p.first), later(l.Last, p.last)
-	if p.lists.Len() > 0 {
+		p.work = blockmap.EncodeXIDs(work)
+		l.First, l.Last = earlier(l.First, p.first), later(l.Last, p.last)
 		l.parts = append(l.parts, p)
 	}
-	return nil
+}
+
+// rename gives a transaction a name, and tells whether it had another.
+func rename(x *blockmap.Xact, gid string) bool {
+	if x.GID() == gid {
+		return false
+	}
+	var rest blockmap.XactRest
+	if x.Rest != nil {
+		rest = *x.Rest
+	}
+	rest.GID = gid
+	x.Rest = rest.OrNil()
+	return true
+}
+
+// add takes in a transaction that ended.
+func (l *Ledger) add(x *Transaction) {
+	if x.Before {
+		l.outcomes[x.XID] = OpenAtFork{XID: x.XID, Outcome: x.Kind.String(), LSN: x.LSN, GID: x.GID}
+	}
+	if x.Kind.Commits() {
+		l.sums.addCommit(x)
+	} else {
+		l.sums.addAbort(x)
+	}
+}
+
+// stream yields those that ended in one way.
+func (l *Ledger) stream(wanted func(blockmap.XactKind) bool) Stream[Transaction] {
+	return Stream[Transaction]{parts: len(l.parts), part: func(i int) iter.Seq[Transaction] { return l.parts[i].ended(wanted) }}
+}
+
+func (p *ledgerPart) ended(wanted func(blockmap.XactKind) bool) iter.Seq[Transaction] {
+	return func(yield func(Transaction) bool) {
+		work, err := blockmap.DecodeXIDs(p.work)
+		xacts := p.decode(err)
+		before := p.before
+		for i := range xacts {
+			began := len(before) > 0 && before[0] == i
+			if began {
+				before = before[1:]
+			}
+			if x := &xacts[i]; x.Kind.Ends() && wanted(x.Kind) && !yield(ended(x, work[i], began)) {
+				return
+			}
+		}
+	}
+}
+
+func ended(x *blockmap.Xact, work blockmap.XIDActivity, before bool) Transaction {
+	t := Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Parent: work.Top, Database: x.DB,
+		Records: work.Records, WALBytes: work.Bytes, Before: before}
+	if rest := x.Rest; rest != nil {
+		t.Subxacts, t.GID, t.Origin, t.OriginLSN = rest.Subxacts, rest.GID, rest.Origin, rest.OriginLSN
+	}
+	return t
+}
+
+// decode gives the list that was taken in. That it cannot be read again would
+// be a mistake of the codec, which is tested by itself.
+func (p *ledgerPart) decode(err error) []blockmap.Xact {
+	var xacts []blockmap.Xact
+	if err == nil {
+		xacts, err = blockmap.DecodeXacts(p.xacts)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("lists of transactions that were read before: %v", err))
+	}
+	return xacts
 }
 
 // earlier is the earlier of two times that are known.
@@ -64,123 +228,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// decodedAhead is how many segments are decoded before they are asked for.
-const decodedAhead = 8
-
-// segments yields the lists again; they are valid until the next step. They are
-// decoded, several at a time, while the caller deals with those before.
-func (l *Ledger) segments() iter.Seq[*blockmap.Segment] {
-	return func(yield func(*blockmap.Segment) bool) {
-		if l == nil {
-			return
-		}
-		ready, enough := make(chan chan *blockmap.Segment, decodedAhead), make(chan struct{})
-		var decoding sync.WaitGroup
-		decoding.Go(func() {
-			defer close(ready)
-			for i := range l.parts {
-				one := make(chan *blockmap.Segment, 1)
-				select {
-				case ready <- one:
-					decoding.Go(func() { one <- l.parts[i].decode() })
-				case <-enough:
-					return
-				}
-			}
-		})
-		defer decoding.Wait()
-		defer close(enough)
-		for one := range ready {
-			if !yield(<-one) {
-				return
-			}
-		}
-	}
-}
-
-// decode gives the lists that Add took in. That they cannot be read again would
-// be a mistake of the codec, which is tested by itself.
-func (p *ledgerPart) decode() *blockmap.Segment {
-	s := &blockmap.Segment{}
-	if err := p.lists.Decode(s); err != nil {
-		panic(fmt.Sprintf("lists of transactions that were read before: %v", err))
-	}
-	return s
-}
-
-// acrossFork finds out which transactions had begun before the fork and not
-// ended there: those in the last list that the server wrote, and those with
-// records of their own, less those with an end. One that began before the redo
-// point, wrote nothing since and came after the last list is not seen.
-type acrossFork struct {
-	open     map[pg.XID]bool
-	prepared []blockmap.Xact // before the fork and not finished there, by position
-}
-
-func newAcrossFork(before *Ledger) acrossFork {
-	a := acrossFork{open: map[pg.XID]bool{}}
-	if before == nil {
-		return a
-	}
-	listed := map[pg.XID]bool{} // in the last snapshot
-	prepared := map[pg.XID]blockmap.Xact{}
-	for s := range before.segments() {
-		for _, x := range s.XIDs {
-			a.open[x.XID] = true
-		}
-		if n := len(s.Snapshots); n > 0 {
-			clear(listed)
-			for _, xid := range s.Snapshots[n-1].XIDs {
-				listed[xid] = true
-			}
-		}
-		for _, x := range s.Xacts {
-			delete(prepared, x.XID)
-			if x.Kind == blockmap.Prepare {
-				prepared[x.XID] = x
-				continue
-			}
-			for _, xid := range append([]pg.XID{x.XID}, x.Subxacts()...) {
-				delete(a.open, xid)
-				delete(listed, xid)
-			}
-		}
-		a.resolve(s)
-	}
-	for xid := range listed {
-		a.open[xid] = true
-	}
-	delete(a.open, 0)
-	a.prepared = sortedBy(prepared, func(x blockmap.Xact) pg.LSN { return x.LSN })
-	return a
-}
-
-// resolve replaces subtransactions by the transactions that a segment says they
-// belong to.
-func (a *acrossFork) resolve(s *blockmap.Segment) {
-	if len(a.open) == 0 {
-		return
-	}
-	for _, x := range s.Assignments {
-		a.replace(x.Top, x.Subs)
-	}
-	for _, x := range s.XIDs {
-		if x.Top != 0 {
-			a.replace(x.Top, []pg.XID{x.XID})
-		}
-	}
-	for i := range s.Xacts {
-		a.replace(s.Xacts[i].XID, s.Xacts[i].Subxacts())
-	}
-}
-
-func (a *acrossFork) replace(top pg.XID, subs []pg.XID) {
-	for _, sub := range subs {
-		if a.open[sub] {
-			delete(a.open, sub)
-			a.open[top] = true
-		}
-	}
 }

@@ -4,33 +4,34 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
+	"slices"
 	"sync"
 )
 
-// Stream is a list that is not held in memory: it is made anew each time that
-// somebody goes through it. One that was read from JSON is held. The zero value
-// is empty.
+// Stream is a list that is not held in memory: its parts are made anew each time
+// that somebody goes through it. One that was read from JSON is held. The zero
+// value is empty.
 type Stream[T any] struct {
-	all iter.Seq[T]
+	parts int
+	part  func(i int) iter.Seq[T] // several may be gone through at a time
 }
 
 // StreamOf makes a stream of a list that is there.
 func StreamOf[T any](list ...T) Stream[T] {
-	return Stream[T]{func(yield func(T) bool) {
-		for _, v := range list {
-			if !yield(v) {
-				return
-			}
-		}
-	}}
+	return Stream[T]{1, func(int) iter.Seq[T] { return slices.Values(list) }}
 }
 
 // All goes through the list.
 func (s Stream[T]) All() iter.Seq[T] {
-	if s.all == nil {
-		return func(func(T) bool) {}
+	return func(yield func(T) bool) {
+		for i := range s.parts {
+			for v := range s.part(i) {
+				if !yield(v) {
+					return
+				}
+			}
+		}
 	}
-	return s.all
 }
 
 // UnmarshalJSON reads a list into memory.
@@ -52,72 +53,78 @@ func (s Stream[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// elements yields each element as JSON on one line; the bytes are valid until
-// the next step.
-func (s Stream[T]) elements() iter.Seq2[[]byte, error] {
+// encoded is one part of a stream as JSON, without brackets.
+type encoded struct {
+	text []byte
+	err  error
+}
+
+// chunks yields the list as JSON, with a separator between the elements of each
+// chunk; the bytes are valid until the next step. Parts are encoded, several at
+// a time, while the caller deals with those before.
+func (s Stream[T]) chunks(separator string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		var buf bytes.Buffer
-		enc := json.NewEncoder(&buf)
-		enc.SetEscapeHTML(false)
-		var fast []byte
-		for batch := range batches(s.All()) {
-			for i := range batch {
-				var err error
-				if a, is := any(&batch[i]).(jsonAppender); is {
-					fast = a.appendJSON(fast[:0])
-				} else {
-					buf.Reset()
-					err = enc.Encode(batch[i])
-					fast = append(fast[:0], bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
-				}
-				if !yield(fast, err) {
-					return
-				}
+		var used sync.Pool // of the texts' memory
+		encode := func(i int) encoded {
+			b, _ := used.Get().([]byte)
+			return encodePart(b[:0], s.part(i), separator)
+		}
+		for e := range ahead(s.parts, encode) {
+			if (len(e.text) > 0 || e.err != nil) && !yield(e.text, e.err) {
+				return
 			}
+			used.Put(e.text)
 		}
 	}
 }
 
-// batchLen is how many elements are handed on at a time.
-const batchLen = 512
+func encodePart[T any](text []byte, part iter.Seq[T], separator string) encoded {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	var v T
+	fast, appends := any(&v).(jsonAppender)
+	for v = range part {
+		if len(text) > 0 {
+			text = append(text, separator...)
+		}
+		if appends {
+			text = fast.appendJSON(text)
+			continue
+		}
+		buf.Reset()
+		if err := enc.Encode(v); err != nil {
+			return encoded{text, err}
+		}
+		text = append(text, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+	}
+	return encoded{text: text}
+}
 
-// batches goes through a list in a goroutine of its own, while the caller deals
-// with the elements before; they are valid until the next step.
-func batches[T any](all iter.Seq[T]) iter.Seq[[]T] {
-	return func(yield func([]T) bool) {
-		full, used, enough := make(chan []T, 2), make(chan []T, 4), make(chan struct{})
+// ahead yields what produce gives for 0 to n-1, in order. Several are made at a
+// time, while the caller deals with those before.
+func ahead[T any](n int, produce func(i int) T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		ready, enough := make(chan chan T, decodedAhead()), make(chan struct{})
 		var going sync.WaitGroup
 		going.Go(func() {
-			defer close(full)
-			var batch []T
-			for v := range all {
-				if batch = append(batch, v); len(batch) < batchLen {
-					continue
-				}
+			defer close(ready)
+			for i := range n {
+				one := make(chan T, 1)
 				select {
-				case full <- batch:
+				case ready <- one:
+					going.Go(func() { one <- produce(i) })
 				case <-enough:
 					return
 				}
-				select {
-				case batch = <-used:
-					batch = batch[:0]
-				default:
-					batch = make([]T, 0, batchLen)
-				}
-			}
-			select {
-			case full <- batch:
-			case <-enough:
 			}
 		})
 		defer going.Wait()
 		defer close(enough)
-		for batch := range full {
-			if !yield(batch) {
+		for one := range ready {
+			if !yield(<-one) {
 				return
 			}
-			used <- batch // holds all that there are
 		}
 	}
 }
@@ -127,5 +134,5 @@ type jsonAppender interface{ appendJSON([]byte) []byte }
 
 // streamed is what any Stream is to the writer.
 type streamed interface {
-	elements() iter.Seq2[[]byte, error]
+	chunks(separator string) iter.Seq2[[]byte, error]
 }

@@ -3,8 +3,10 @@ package reports
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,7 +43,7 @@ func TestTransactionJSON(t *testing.T) {
 
 // TestWriteJSON compares the document with what package json makes of it.
 func TestWriteJSON(t *testing.T) {
-	empty := DivergenceInput{After: &Log{Touched: &blockmap.Map{}, Ledger: &Ledger{}}}
+	empty := DivergenceInput{After: &Log{Touched: &blockmap.Map{}, Ledger: NewLedger(0)}}
 	for _, report := range []any{Diverge(exampleInput()), Diverge(empty), exampleIndexing(), []int{1}, map[string]any{"a<b": nil}, struct{ A *int }{}} {
 		var got, want, compact bytes.Buffer
 		if err := WriteJSON(&got, report); err != nil {
@@ -61,33 +63,48 @@ func TestWriteJSON(t *testing.T) {
 	}
 }
 
-// A list that is longer than what is handed on at a time comes whole and in
-// order, and nothing goes on when somebody has enough.
+// A list of many parts comes whole and in order, and nothing goes on when
+// somebody has enough.
 func TestLongStream(t *testing.T) {
-	for _, length := range []int{0, 1, batchLen, batchLen + 1, 9*batchLen + 7} {
-		made, ended := 0, false
-		s := Stream[int]{func(yield func(int) bool) {
-			made, ended = 0, false
-			defer func() { ended = true }()
-			for made < length && yield(made) {
-				made++
+	for _, parts := range []int{0, 1, 2, 100} {
+		for _, length := range []int{0, 1, 1000} {
+			var going, begun atomic.Int64
+			s := Stream[int]{parts, func(part int) iter.Seq[int] {
+				return func(yield func(int) bool) {
+					begun.Add(1)
+					going.Add(1)
+					defer going.Add(-1)
+					for i := 0; i < length && yield(part*length+i); i++ {
+					}
+				}
+			}}
+			var text []byte
+			for b, err := range s.chunks(" ") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				text = append(append(text, b...), ' ')
 			}
-		}}
-		n := 0
-		for b, err := range s.elements() {
-			if string(b) != strconv.Itoa(n) || err != nil {
-				t.Fatalf("element %d is %s, %v", n, b, err)
+			want := 0
+			for field := range bytes.FieldsSeq(text) {
+				if string(field) != strconv.Itoa(want) {
+					t.Fatalf("%d parts of %d: element %d is %s", parts, length, want, field)
+				}
+				want++
 			}
-			n++
-		}
-		if n != length || !ended {
-			t.Errorf("%d elements, want %d; ended: %t", n, length, ended)
-		}
-		for range s.elements() {
-			break
-		}
-		if !ended || made == length && length > 6*batchLen {
-			t.Errorf("after one element %d of %d were made; ended: %t", made, length, ended)
+			if all := slices.Collect(s.All()); want != parts*length || len(all) != want {
+				t.Errorf("%d parts of %d: %d elements as JSON, %d else", parts, length, want, len(all))
+			}
+			begun.Store(0)
+			for range s.chunks(" ") {
+				break
+			}
+			for range s.All() {
+				break
+			}
+			if most := int64(2*decodedAhead() + 4); length > 0 && begun.Load() > most || going.Load() != 0 {
+				t.Errorf("%d parts of %d: after one element %d parts were begun, want at most %d; %d go on", parts, length, begun.Load(), most, going.Load())
+			}
 		}
 	}
 }
@@ -149,7 +166,7 @@ func TestAcrossFork(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := gatherTransactions(&Log{Ledger: ledgerOf(tt.before...)}, &Log{Span: pg.Span{From: 12, To: 100}, Ledger: ledgerOf(tt.after...)})
+			got := gatherTransactions(&Log{Ledger: ledgerOf(12, tt.before, tt.after...)})
 			if diff := cmp.Diff(tt.want, got.Open); diff != "" || got.Aborts != tt.aborts {
 				t.Errorf("%d aborts, want %d; open (-want +got):\n%s", got.Aborts, tt.aborts, diff)
 			}

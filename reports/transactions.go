@@ -56,52 +56,34 @@ type OpenAtFork struct {
 	GID     string `json:"gid,omitempty"`
 }
 
-// gatherTransactions sorts out the transactions of the target. before is the
-// log from the redo point to the fork, after the one from the fork on.
-func gatherTransactions(before, after *Log) Transactions {
-	t := Transactions{Open: []OpenAtFork{}}
-	across := newAcrossFork(before.ledger())
-	outcomes := map[pg.XID]OpenAtFork{}
-	r := replay{across: across, from: after.Span.From, ledger: after.Ledger}
-	r.run(func(x *Transaction) bool {
-		if x.Before {
-			outcomes[x.XID] = OpenAtFork{XID: x.XID, Outcome: x.Kind.String(), LSN: x.LSN, GID: x.GID}
-		}
-		if x.Kind.Commits() {
-			t.addCommit(x)
-			t.lastCommits = keepLast(t.lastCommits, x)
-		} else {
-			t.Aborts++
-			t.lastAborts = keepLast(t.lastAborts, x)
-		}
-		return true
-	})
-	if t.Commits > 0 {
-		t.Committed = r.stream(blockmap.XactKind.Commits)
+// gatherTransactions sorts out the transactions of the target, given its log
+// from the fork on.
+func gatherTransactions(after *Log) Transactions {
+	l := after.ledger()
+	if l == nil {
+		l = NewLedger(pg.InvalidLSN)
 	}
-	if t.Aborts > 0 {
-		t.Aborted = r.stream(func(k blockmap.XactKind) bool { return !k.Commits() })
-	}
-	t.lastCommits, t.lastAborts = lastOf(t.lastCommits), lastOf(t.lastAborts)
+	t := l.sums
 	if t.Commits > 0 {
+		t.Committed = l.stream(blockmap.XactKind.Commits)
 		t.Seconds = t.Last.Sub(t.First).Seconds()
 	}
-	t.Prepared = sortedBy(r.prepared, func(x Transaction) pg.LSN { return x.LSN })
-	for xid := range r.across.open {
-		o, ended := outcomes[xid]
-		if x, is := r.prepared[xid]; is {
+	if t.Aborts > 0 {
+		t.Aborted = l.stream(func(k blockmap.XactKind) bool { return !k.Commits() })
+	}
+	t.lastCommits, t.lastAborts = lastOf(t.lastCommits), lastOf(t.lastAborts)
+	t.Prepared = sortedBy(l.replay.prepared, func(x Transaction) pg.LSN { return x.LSN })
+	open := map[pg.XID]OpenAtFork{} // of those that were prepared before only what is in progress counts
+	for xid := range l.replay.across.open {
+		o, ended := l.outcomes[xid]
+		if x, is := l.replay.prepared[xid]; is {
 			o = OpenAtFork{XID: xid, Outcome: blockmap.Prepare.String(), LSN: x.LSN, GID: x.GID}
 		} else if !ended {
 			o = OpenAtFork{XID: xid, Outcome: "unfinished"}
 		}
-		outcomes[xid] = o
+		open[xid] = o
 	}
-	for xid := range outcomes {
-		if !r.across.open[xid] { // prepared before, and so not counted as in progress
-			delete(outcomes, xid)
-		}
-	}
-	t.Open = sortedBy(outcomes, func(o OpenAtFork) pg.XID { return o.XID })
+	t.Open = sortedBy(open, func(o OpenAtFork) pg.XID { return o.XID })
 	return t
 }
 
@@ -113,6 +95,12 @@ func (t *Transactions) addCommit(x *Transaction) {
 		t.First = x.Time
 	}
 	t.Last = later(t.Last, x.Time)
+	t.lastCommits = keepLast(t.lastCommits, x)
+}
+
+func (t *Transactions) addAbort(x *Transaction) {
+	t.Aborts++
+	t.lastAborts = keepLast(t.lastAborts, x)
 }
 
 // keepLast puts x on a list that is cut now and then, lastOf in the end, to as
@@ -132,101 +120,6 @@ func sortedBy[K comparable, T any, O cmp.Ordered](m map[K]T, by func(T) O) []T {
 		list = []T{}
 	}
 	return list
-}
-
-// replay goes through the log since the fork and puts together what each
-// transaction did. It can be run again.
-type replay struct {
-	across acrossFork
-	from   pg.LSN
-	ledger *Ledger
-
-	prepared map[pg.XID]Transaction // not finished so far
-	work     map[pg.XID]blockmap.XIDActivity
-	parents  map[pg.XID]pg.XID
-	one      Transaction // that is handed out
-}
-
-// run hands out every transaction that ended, in the order of the log; it is
-// valid during the call.
-func (r *replay) run(each func(*Transaction) bool) {
-	r.prepared, r.work, r.parents = map[pg.XID]Transaction{}, map[pg.XID]blockmap.XIDActivity{}, map[pg.XID]pg.XID{}
-	r.across.open = maps.Clone(r.across.open)
-	for i := range r.across.prepared {
-		r.take(&r.across.prepared[i], each)
-	}
-	for s := range r.ledger.segments() {
-		for _, x := range s.XIDs {
-			sum := r.work[x.XID]
-			sum.Records += x.Records
-			sum.Bytes += x.Bytes
-			sum.Top = max(sum.Top, x.Top)
-			r.work[x.XID] = sum
-		}
-		for _, a := range s.Assignments {
-			for _, sub := range a.Subs {
-				r.parents[sub] = a.Top
-			}
-		}
-		r.across.resolve(s)
-		for i := range s.Xacts {
-			if !r.take(&s.Xacts[i], each) {
-				return
-			}
-		}
-	}
-}
-
-func (r *replay) take(x *blockmap.Xact, each func(*Transaction) bool) bool {
-	out := &r.one
-	*out = Transaction{XID: x.XID, Kind: x.Kind, LSN: x.LSN, Time: x.Time, Database: x.DB,
-		Before: r.across.open[x.XID] || x.LSN < r.from}
-	if rest := x.Rest; rest != nil {
-		out.Subxacts, out.GID, out.Origin, out.OriginLSN = rest.Subxacts, rest.GID, rest.Origin, rest.OriginLSN
-	}
-	own := r.work[x.XID]
-	out.Records, out.WALBytes = own.Records, own.Bytes
-	for _, sub := range out.Subxacts {
-		w := r.work[sub]
-		out.Records += w.Records
-		out.WALBytes += w.Bytes
-	}
-	if x.Kind == blockmap.Prepare {
-		r.prepared[x.XID] = *out
-		return true
-	}
-	if p, was := r.prepared[x.XID]; was {
-		out.Before = out.Before || p.Before
-		if out.GID == "" {
-			out.GID = p.GID // said by the record that prepared it alone
-		}
-		delete(r.prepared, x.XID)
-	}
-	if !x.Kind.Commits() {
-		out.Parent = cmp.Or(own.Top, r.parents[x.XID])
-	}
-	r.forget(x.XID)
-	for _, sub := range out.Subxacts {
-		r.forget(sub)
-	}
-	return each(out)
-}
-
-// forget drops what is known of a transaction that has ended.
-func (r *replay) forget(xid pg.XID) {
-	delete(r.work, xid)
-	if len(r.parents) > 0 {
-		delete(r.parents, xid)
-	}
-}
-
-// stream yields those that ended in one way, anew each time.
-func (r *replay) stream(wanted func(blockmap.XactKind) bool) Stream[Transaction] {
-	again := replay{across: r.across, from: r.from, ledger: r.ledger}
-	return Stream[Transaction]{all: func(yield func(Transaction) bool) {
-		run := again
-		run.run(func(x *Transaction) bool { return !wanted(x.Kind) || yield(*x) })
-	}}
 }
 
 // appendJSON is what package json makes of it; a test compares the two. A report

@@ -96,7 +96,7 @@ const manyTransactions = 100_000
 // rewindProblems runs the checks that a rewind begins with.
 func rewindProblems(ctx context.Context, app *app, o endsOptions, e *ends, in *reports.DivergenceInput) (reports.Findings, error) {
 	var list reports.Findings
-	if in.After.Ledger.Commits > manyTransactions {
+	if in.After.Ledger.Commits() > manyTransactions {
 		list.Add(reports.Finding{Code: "checks-left-out", Severity: reports.Notice, Title: "the checks of a rewind were left out",
 			Detail: "They take memory for every transaction.", Hint: "run forkpoint diagnose"})
 		return list, nil

@@ -126,8 +126,16 @@ func (g *gatherer) gather(ctx context.Context) error {
 		g.in.After = &reports.Log{Touched: &blockmap.Map{}}
 		return nil
 	}
-	var err error
-	if g.in.After, err = summary(ctx, g.index, g.target, pg.Span{From: fork, To: pg.MaxLSN}); err != nil {
+	before, err := g.before(ctx)
+	if err != nil {
+		return err
+	}
+	ledger := reports.NewLedger(fork)
+	if before != nil {
+		g.in.Before = logOf(before)
+		ledger = reports.NewLedger(fork, &blockmap.Segment{Xacts: before.Xacts, XIDs: before.XIDs, Assignments: before.Assignments, Snapshots: before.Snapshots})
+	}
+	if g.in.After, err = summary(ctx, g.index, g.target, pg.Span{From: fork, To: pg.MaxLSN}, ledger); err != nil {
 		return fmt.Errorf("target: read WAL since the fork at %s: %w", fork, err)
 	}
 	if after := g.in.After; len(after.Gaps) > 0 {
@@ -137,16 +145,7 @@ func (g *gatherer) gather(ctx context.Context) error {
 			return fmt.Errorf("target: read WAL summaries since the fork at %s: %w", fork, err)
 		}
 		g.in.After = logOf(r)
-		g.in.After.Ledger = after.Ledger
-	}
-	before, err := g.before(ctx)
-	if err != nil {
-		return err
-	}
-	if before != nil {
-		g.in.Before = logOf(before)
-		g.in.Before.Ledger = &reports.Ledger{}
-		g.in.Before.Ledger.Add(&blockmap.Segment{Xacts: before.Xacts, XIDs: before.XIDs, Assignments: before.Assignments, Snapshots: before.Snapshots})
+		g.in.After.Ledger = ledger
 	}
 	if g.sourceIndex == nil {
 		return nil
@@ -162,7 +161,7 @@ func (g *gatherer) sourceAfter(ctx context.Context) error {
 	if g.sourceEnd.Valid() {
 		span.To = max(span.From, g.sourceEnd)
 	}
-	log, err := summary(ctx, g.sourceIndex, g.source, span)
+	log, err := summary(ctx, g.sourceIndex, g.source, span, reports.NewLedger(span.From))
 	if err != nil {
 		return fmt.Errorf("source: read WAL since the fork at %s: %w", span.From, err)
 	}
@@ -198,10 +197,13 @@ func (g *gatherer) before(ctx context.Context) (*indexer.Result, error) {
 	return read, nil
 }
 
-// summary reads a part of a log that may be long.
-func summary(ctx context.Context, index *indexer.Indexer, path timeline.Path, span pg.Span) (*reports.Log, error) {
-	ledger := &reports.Ledger{}
+// summary reads a part of a log that may be long. Its transactions go into the
+// ledger.
+func summary(ctx context.Context, index *indexer.Indexer, path timeline.Path, span pg.Span, ledger *reports.Ledger) (*reports.Log, error) {
 	r, err := index.Visit(ctx, path, span, ledger.Add)
+	if taken := ledger.Finish(); err == nil {
+		err = taken
+	}
 	if err != nil {
 		return nil, err
 	}
