@@ -6,7 +6,7 @@ TAGS    := fixtures pages torture # all that test files are tagged with
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test unit race lint fuzz pg clients golden fixtures bench torture help tools
+.PHONY: build demo test unit race lint fuzz pg clients golden fixtures bench profile torture help tools
 
 build: tools ## Build ./forkpoint
 	$(GO) build -o forkpoint ./cmd/forkpoint
@@ -17,13 +17,13 @@ demo: build ## Show a fail-over, its diagnosis and a rewind on real servers
 
 test: tools pg ## Run all tests, with real servers of every major version
 	$(GO) vet -tags '$(TAGS)' ./...
-	$(GO) test -count=1 -timeout=$(TIMEOUT) ./...
+	$(GO) test -pgo=off -count=1 -timeout=$(TIMEOUT) ./...
 
 unit: tools ## Run the tests that need no server
-	$(GO) test -short -count=1 ./...
+	$(GO) test -pgo=off -short -count=1 ./...
 
 race: tools ## Run the tests that need no server under the race detector
-	$(GO) test -short -race -count=1 ./...
+	$(GO) test -pgo=off -short -race -count=1 ./...
 
 lint: ## Check formatting and run go vet
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
@@ -47,6 +47,13 @@ fixtures: pg ## Make the shared fixtures in testdata anew
 bench: tools pg ## Run the benchmarks, also against pg_rewind and pg_waldump
 	$(GO) test -short -run='^$$' -bench=. -benchmem ./...
 	$(GO) test -timeout=2h -run='^$$' -bench='^Benchmark(Indexing|Rewind)$$' -benchtime=$(or $(ROUNDS),3)x ./cmd/forkpoint
+
+# What the compiler is told of where time goes. It compiles SQLite once more for
+# that, so tests are built without.
+profile: tools pg ## Make cmd/forkpoint/default.pgo anew from the benchmarks
+	@dir=$$(mktemp -d) && chmod 777 $$dir && FORKPOINT_PROFILE=$$dir \
+		$(GO) test -pgo=off -timeout=2h -run='^$$' -bench='^Benchmark(Indexing|Rewind)$$' -benchtime=3x ./cmd/forkpoint && \
+		$(GO) tool pprof -proto $$dir/*.pprof >$$dir/merged && mv $$dir/merged cmd/forkpoint/default.pgo; rm -rf $$dir
 
 torture: tools pg clients ## Run the long tests: many fail-overs, crashes at every step
 	FORKPOINT_TORTURE=1 $(GO) test -tags torture -count=1 -timeout=4h ./...

@@ -149,7 +149,7 @@ var readers = strings.Fields(`walinspect walinspect/pg walinspect/codec walinspe
 // writers are the files of the command line that write, all of them outside of
 // data directories: catalogs, bundles, images, manual pages, what was fetched,
 // results. What goes into a data directory goes through rewind/target.
-var writers = strings.Fields(`app.go evidence.go evidencepack.go inspectimages.go man.go restorewal.go rewindresult.go walrestore.go`)
+var writers = strings.Fields(`app.go evidence.go evidencepack.go inspectimages.go man.go profile.go restorewal.go rewindresult.go walrestore.go`)
 
 // writing are the functions of package os that change a file system.
 var writing = strings.Fields(`Create CreateTemp WriteFile OpenFile Rename Remove RemoveAll Mkdir MkdirAll MkdirTemp Chmod Chown Lchown

@@ -52,6 +52,7 @@ func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
 		}
 	}()
 	app := newApp(stdin, stdout, stderr)
+	defer app.profile()()
 	if isPgRewind(args[0]) {
 		return runAsPgRewind(ctx, app, args[1:])
 	}
