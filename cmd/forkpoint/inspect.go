@@ -99,8 +99,8 @@ func (o *inspectOptions) validate() error {
 		return usagef("--format %s: records are printed as text or json", o.format)
 	case o.check && (o.stats != "" || o.limit > 0 || o.filter.active() || o.period.active() || o.savePages != ""):
 		return usagef("--check looks at every record: it cannot be combined with filters, --limit, --stats or --save-fullpage")
-	case o.kindApart():
-		return usagef("--stats takes what to count by behind an equals sign: --stats=%s", o.places[0])
+	case o.kindApart() != "":
+		return usagef("--stats takes what to count by behind an equals sign: --stats=%s", o.kindApart())
 	case o.filter.block >= 0 && !o.filter.relation.set:
 		return usagef("--block goes with --relation")
 	case o.filter.block > math.MaxUint32-1:
@@ -111,14 +111,18 @@ func (o *inspectOptions) validate() error {
 	return nil
 }
 
-// kindApart tells whether what --stats is to count by stands where a place
-// belongs.
-func (o *inspectOptions) kindApart() bool {
-	if o.stats == "" || len(o.places) < 2 || new(statsFlag).Set(o.places[0]) != nil {
-		return false
+// kindApart is what --stats is to count by where that stands among the places,
+// else "".
+func (o *inspectOptions) kindApart() string {
+	if o.stats == "" || len(o.places) < 2 {
+		return ""
 	}
-	_, err := os.Lstat(o.places[0])
-	return errors.Is(err, fs.ErrNotExist)
+	for _, place := range o.places {
+		if _, err := os.Lstat(place); errors.Is(err, fs.ErrNotExist) && new(statsFlag).Set(place) == nil {
+			return place
+		}
+	}
+	return ""
 }
 
 func runInspect(ctx context.Context, app *app, opts inspectOptions) error {

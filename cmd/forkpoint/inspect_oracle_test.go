@@ -30,7 +30,7 @@ func forkpointOutput(t *testing.T, args ...string) (stdout, stderr string, statu
 		defer f.Close() // read again below
 		files = append(files, f)
 	}
-	status = run(append([]string{"forkpoint"}, args...), os.Stdin, files[0], files[1])
+	status = run(t.Context(), append([]string{"forkpoint"}, args...), os.Stdin, files[0], files[1])
 	var texts []string
 	for _, f := range files {
 		b, err := os.ReadFile(f.Name())

@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
 // memoryLimit makes the collector work harder before the process grows beyond
@@ -28,29 +28,30 @@ const memoryLimit = 64 << 20
 // the collector runs, as long as that stays below the limit.
 const collectAt = 400
 
-// run is the whole program but for its end. The first interrupt cancels the
-// work, which then says in which phase it was; from then on the default
-// handling is back, so a second one kills.
-func run(args []string, stdin *os.File, stdout, stderr *os.File) int {
+// untilSignal is a context that the first interrupt ends: the work then says in
+// which phase it was. From then on the default handling is back, so a second one
+// kills. One that comes when all is done does not, for the status says what was
+// done.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		sig := <-signals
+		signal.Stop(signals)
+		cancel(&cancelledError{signal: sig})
+	}()
+	return ctx
+}
+
+// run is the whole program but for signals and its end.
+func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr *os.File) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(collectAt)
 		}
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	go func() {
-		select {
-		case sig := <-signals:
-			signal.Stop(signals)
-			cancel(&cancelledError{signal: sig})
-		case <-ctx.Done():
-		}
-	}()
 	app := newApp(stdin, stdout, stderr)
 	defer app.profile()()
 	if isPgRewind(args[0]) {
