@@ -49,6 +49,9 @@ func newRootCommand(app *app) *cobra.Command {
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.Version = version() // with it there is --version, as every program of PostgreSQL has
+	root.SetVersionTemplate(versionText())
+	root.Flags().BoolP("version", "V", false, "show the version, as the command of that name does")
 	root.SetIn(app.stdin)
 	root.SetOut(app.stdout)
 	root.SetErr(app.stderr)

@@ -19,10 +19,14 @@ func newVersionCommand(app *app) *cobra.Command {
 		Short: "Show the version of forkpoint and of the servers it knows",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(app.stdout, "forkpoint %s\nreads PostgreSQL %d to %d\n", version(), pg.MinMajor, pg.MaxMajor)
+			_, err := fmt.Fprint(app.stdout, versionText())
 			return err
 		},
 	}
+}
+
+func versionText() string {
+	return fmt.Sprintf("forkpoint %s\nreads PostgreSQL %d to %d\n", version(), pg.MinMajor, pg.MaxMajor)
 }
 
 // version is the release, or the commit that the binary was built from.
