@@ -1,7 +1,9 @@
 package reports
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"forkpoint/blockmap"
 	"forkpoint/walinspect/pg"
@@ -79,7 +81,7 @@ var reasonTexts = map[Reason]string{
 	ReasonTarget: "changed by a alone", ReasonSource: "changed by b alone", ReasonBoth: "changed by both",
 	ReasonPending: "log still to be replayed or flushed", ReasonHints: "only hint bits and the like",
 	ReasonNotLogged: "not logged at all", ReasonLocal: "each server's own", ReasonChecksum: "page checksum broken",
-	ReasonUnexplained: "unexplained",
+	ReasonUnexplained: "nothing that is known tells why",
 }
 
 // FileDifference is a file that is not the same on both sides. For a relation
@@ -107,7 +109,9 @@ type ComparisonTotals struct {
 	Bytes     int64             `json:"bytes_compared"`
 	Blocks    int64             `json:"blocks_compared"` // of relations on both sides
 	ByReason  map[Reason]uint64 `json:"blocks_by_reason"`
-	FilesBy   map[Reason]int    `json:"files_by_reason"` // that have no blocks
+	FilesBy   map[Reason]int    `json:"files_by_reason"`           // that have no blocks
+	BrokenA   int               `json:"broken_blocks_a,omitempty"` // that do not fit their checksum, of those that differ
+	BrokenB   int               `json:"broken_blocks_b,omitempty"`
 }
 
 // NewComparison makes an empty one. A summary counts and keeps no files.
@@ -142,15 +146,25 @@ func (c *Comparison) Add(f FileDifference) {
 func (c *Comparison) Judge() {
 	t := c.Totals
 	if n, files := t.ByReason[ReasonUnexplained], t.FilesBy[ReasonUnexplained]; n > 0 || files > 0 {
-		f := Finding{Code: "unexplained", Severity: Damage, Title: count(int(n), "block", "blocks") + " and " + count(files, "other file", "other files") + " differ and nothing tells why",
-			Detail: "No record of the log that was read touches them after the common history, and masking what is not logged leaves a difference."}
+		f := Finding{Code: "unexplained", Severity: Damage, Title: c.countReason(ReasonUnexplained) + " and nothing tells why",
+			Detail: "No record of the log that was read touches them after the common history, and masking what is not logged leaves a difference.",
+			Hint:   "ask the log with forkpoint blame RELATION BLOCK; a side that was changed without the log is restored from the other or from a backup"}
 		if slices.ContainsFunc(c.Evidence, func(e Evidence) bool { return !e.Complete }) {
 			f.Severity, f.Hint = Warning, "part of the log is missing: name an archive with --archive, or a catalog with --catalog, and compare again"
 		}
 		c.Findings.Add(f)
 	}
 	if n := t.ByReason[ReasonChecksum]; n > 0 {
-		c.Findings.Add(Finding{Code: "page-checksum", Severity: Damage, Title: count(int(n), "block does", "blocks do") + " not fit the page checksum",
+		var of []string
+		for _, side := range []struct {
+			name   string
+			blocks int
+		}{{"a", t.BrokenA}, {"b", t.BrokenB}} {
+			if side.blocks > 0 {
+				of = append(of, fmt.Sprintf("%d of %s", side.blocks, side.name))
+			}
+		}
+		c.Findings.Add(Finding{Code: "page-checksum", Severity: Damage, Title: count(int(n), "block does", "blocks do") + " not fit the page checksum: " + strings.Join(of, ", "),
 			Hint: "restore the relation from the other side or from a backup, and look at the disk"})
 	}
 	for _, e := range c.Evidence {
@@ -160,6 +174,18 @@ func (c *Comparison) Judge() {
 		}
 	}
 	c.Findings.sort()
+}
+
+// countReason says how much differs for a reason.
+func (c *Comparison) countReason(r Reason) string {
+	blocks, files := int(c.Totals.ByReason[r]), c.Totals.FilesBy[r]
+	switch {
+	case files == 0:
+		return count(blocks, "block differs", "blocks differ")
+	case blocks == 0:
+		return count(files, "file that is no relation differs", "files that are no relations differ")
+	}
+	return count(blocks, "block", "blocks") + " and " + count(files, "other file", "other files") + " differ"
 }
 
 // Worst is the gravest finding.

@@ -84,7 +84,14 @@ func (e Evidence) any() reports.Reason {
 // judge says why two copies of a block differ. Either is nil where the file
 // ends before. It overwrites both.
 func (c *comparer) judge(tag pg.BlockTag, a, b []byte) reports.Reason {
-	if c.in.ChecksumsA && broken(a, tag.Block) || c.in.ChecksumsB && broken(b, tag.Block) {
+	brokenA, brokenB := c.in.ChecksumsA && broken(a, tag.Block), c.in.ChecksumsB && broken(b, tag.Block)
+	if brokenA {
+		c.into.Totals.BrokenA++
+	}
+	if brokenB {
+		c.into.Totals.BrokenB++
+	}
+	if brokenA || brokenB {
 		return reports.ReasonChecksum
 	}
 	if tag.Fork == pg.FSMFork || tag.Fork != pg.InitFork && c.unlogged[tag.RelFileLocator] {
@@ -98,7 +105,7 @@ func (c *comparer) judge(tag pg.BlockTag, a, b []byte) reports.Reason {
 		if tag.Fork == pg.VMFork {
 			kind = bufpage.Visibility
 		}
-		if kind == bufpage.KindOf(b) || kind == bufpage.Visibility {
+		if (kind == bufpage.KindOf(b) || kind == bufpage.Visibility) && (kind != bufpage.Sequence || bufpage.SameSequence(a, b)) {
 			bufpage.Mask(a, kind)
 			bufpage.Mask(b, kind)
 			if equal(a, b) {
