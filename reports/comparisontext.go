@@ -26,8 +26,24 @@ func (c *Comparison) answer() string {
 	for _, n := range t.ByReason {
 		blocks += n
 	}
-	s := fmt.Sprintf("Of %s %d are equal, %d differ, %d are only in a and %d only in b; %s differ.",
-		count(t.Files, "file", "files"), t.Equal, t.Differing, t.OnlyA, t.OnlyB, count(int(blocks), "block of relations", "blocks of relations"))
+	if t.Equal == t.Files {
+		return fmt.Sprintf("Nothing differs: %s compared.", count(t.Files, "file was", "files were"))
+	}
+	var unlike []string
+	for _, part := range []struct {
+		files int
+		how   string
+	}{{t.Differing, "differ"}, {t.OnlyA, "only in a"}, {t.OnlyB, "only in b"}} {
+		if part.files > 0 {
+			unlike = append(unlike, fmt.Sprintf("%d %s", part.files, part.how))
+		}
+	}
+	s := fmt.Sprintf("Of %s %d equal, %s", count(t.Files, "file", "files"), t.Equal, strings.Join(unlike, ", "))
+	if blocks > 0 {
+		s += fmt.Sprintf("; %s.", count(int(blocks), "block of relations differs", "blocks of relations differ"))
+	} else {
+		s += "."
+	}
 	if t.ByReason[ReasonUnexplained] == 0 && t.FilesBy[ReasonUnexplained] == 0 && t.ByReason[ReasonChecksum] == 0 {
 		return s + " Every difference is explained."
 	}
@@ -40,7 +56,11 @@ func (c *Comparison) facts() Facts {
 		name string
 		Side
 	}{{"a", c.A}, {"b", c.B}} {
-		facts = append(facts, Fact{side.name, side.Path, fmt.Sprintf("timeline %d, %s, at %s", side.Timeline, side.State, side.Reached)})
+		note := fmt.Sprintf("timeline %d, %s, at %s", side.Timeline, side.State, side.Reached)
+		if !side.Settled {
+			note += "; not seen is what its files do not hold yet"
+		}
+		facts = append(facts, Fact{side.name, side.Path, note})
 	}
 	if c.Fork != nil {
 		facts = append(facts, Fact{"fork point", c.Fork.LSN, fmt.Sprintf("end of timeline %d in common", c.Fork.Timeline)})
@@ -52,7 +72,7 @@ func (c *Comparison) facts() Facts {
 		}
 		facts = append(facts, Fact{"log looked at", e.Span.String(), note})
 	}
-	return append(facts, Fact{"compared", Bytes(c.Totals.Bytes), fmt.Sprintf("%d blocks of relations", c.Totals.Blocks)})
+	return append(facts, Fact{"compared", Bytes(c.Totals.Bytes), count(int(c.Totals.Blocks), "block of relations", "blocks of relations")})
 }
 
 func (c *Comparison) reasonTable() Table {
@@ -92,19 +112,41 @@ func (c *Comparison) relationTable() Table {
 	t := Table{Columns: []Column{{"file", false}, {"relation", false}, {"size a", true}, {"size b", true}, {"blocks", false}}, Empty: "None."}
 	list := c.sorted(true)
 	for _, f := range list[:min(maxRows, len(list))] {
-		var why []string
-		for _, reason := range Reasons() {
-			if blocks := f.Blocks[reason]; !blocks.Empty() {
-				why = append(why, fmt.Sprintf("%s: %s", reason, shortRanges(blocks.String())))
-			}
-		}
-		if f.Reason != "" {
-			why = append(why, fmt.Sprintf("whole file: %s", f.Reason))
-		}
-		t.Rows = append(t.Rows, []any{f.Path, relationName(f.Name, *f.Relation), sizeOf(f.SizeA, f.Only == "b"), sizeOf(f.SizeB, f.Only == "a"), strings.Join(why, "; ")})
+		t.Rows = append(t.Rows, []any{f.Path, relationName(f.Name, *f.Relation), sizeOf(f.SizeA, f.Only == "b"), sizeOf(f.SizeB, f.Only == "a"), f.why()})
 	}
 	t.Note = more(len(list))
 	return t
+}
+
+// why says which blocks differ for which reason, or where that is too long for a
+// line, for the gravest reason, and how many do for others.
+func (f *FileDifference) why() string {
+	const room = 34
+	var all []string
+	gravest, others := "", uint64(0)
+	if f.Reason != "" {
+		gravest = fmt.Sprintf("whole file: %s", f.Reason)
+		all = append(all, gravest)
+	}
+	for _, reason := range Reasons() {
+		blocks := f.Blocks[reason]
+		if blocks.Empty() {
+			continue
+		}
+		all = append(all, fmt.Sprintf("%s: %s", reason, blocks))
+		if gravest == "" {
+			gravest = fmt.Sprintf("%s: %s", reason, shortRanges(blocks.String()))
+		} else {
+			others += blocks.Len()
+		}
+	}
+	switch text := strings.Join(all, "; "); {
+	case len(text) <= room:
+		return text
+	case others > 0:
+		return fmt.Sprintf("%s; %s", gravest, count(int(others), "other", "others"))
+	}
+	return gravest
 }
 
 func more(n int) string {
@@ -123,7 +165,7 @@ func sizeOf(size int64, missing bool) any {
 
 // shortRanges leaves out the end of a long list of blocks.
 func shortRanges(s string) string {
-	const room = 40
+	const room = 20
 	if len(s) <= room {
 		return s
 	}
