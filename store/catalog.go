@@ -49,7 +49,7 @@ func Open(ctx context.Context, path string) (*Catalog, error) {
 		return nil, err
 	}
 	if err := c.migrate(ctx); err != nil {
-		c.db.Close()
+		c.Close()
 		return nil, err
 	}
 	return c, nil
@@ -87,7 +87,7 @@ func openExisting(ctx context.Context, path, mode string) (*Catalog, error) {
 		return nil, err
 	}
 	if err := c.requireCurrent(ctx); err != nil {
-		c.db.Close()
+		c.Close()
 		return nil, err
 	}
 	return c, nil
@@ -100,7 +100,7 @@ func OpenMemory(ctx context.Context) (*Catalog, error) {
 		return nil, err
 	}
 	if err := c.migrate(ctx); err != nil {
-		c.db.Close()
+		c.Close()
 		return nil, err
 	}
 	return c, nil
@@ -111,6 +111,9 @@ func (c *Catalog) Path() string { return c.path }
 
 // Close closes the catalog. What was saved stays saved if it fails.
 func (c *Catalog) Close() error {
+	// An interrupt lasts until the next statement: SQLite would leave the log
+	// behind rather than take it into the file.
+	c.db.Exec("SELECT 1")
 	if err := c.db.Close(); err != nil {
 		return fmt.Errorf("close catalog %s: %w", c.path, err)
 	}

@@ -86,6 +86,27 @@ func TestGivenUpSave(t *testing.T) {
 	}
 }
 
+// TestGivenUpStatement closes a catalog right after a statement was interrupted.
+func TestGivenUpStatement(t *testing.T) {
+	t.Parallel()
+	c, dir := openFile(t)
+	if err := c.Save(t.Context(), everything()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	const endless = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n`
+	if _, err := c.db.ExecContext(ctx, endless); err == nil {
+		t.Fatal("an endless statement ended")
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"catalog.db"}, filesIn(t, dir)); diff != "" {
+		t.Errorf("left behind (-want +got):\n%s", diff)
+	}
+}
+
 // TestGivenUpCopy stops a copy later and later, until one is not stopped.
 func TestGivenUpCopy(t *testing.T) {
 	t.Parallel()

@@ -174,6 +174,9 @@ func verifyEvidence(ctx context.Context, app *app, opts evidenceOptions, id stri
 		}
 		j.Close() // read only
 	}
+	if ctx.Err() != nil { // which is not what is wrong with the journal
+		return fmt.Errorf("verify %s: %w", s.Dir, context.Cause(ctx))
+	}
 	if err := app.show(opts.format, report); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -45,6 +46,11 @@ func TestEvidence(t *testing.T) {
 		says(1, "there is no evidence bundle nonsense", "show", "nonsense")
 		removeFile(t, manifest)
 		says(3, "forkpoint evidence seal --state-dir "+dir+".forkpoint "+id+" writes it", "verify")
+		told, stop := context.WithCancelCause(t.Context())
+		stop(&cancelledError{signal: os.Interrupt})
+		if err := verifyEvidence(told, newApp(nil, os.Stderr, os.Stderr), evidenceOptions{target: dir}, id); statusOf(err) != statusCancelled {
+			t.Errorf("a signal while the journal was read: %v", err)
+		}
 		says(0, "wrote the manifest", "seal", id)
 		says(0, "as the manifest says", "verify", id)
 		spoil(t, bundle+"/evidence/report.txt", func(b []byte) []byte { return append(b, '!') })
