@@ -48,7 +48,12 @@ func (r *rewindReport) Document() reports.Document {
 		sections = append(sections, reports.Section{Title: "Note", Parts: []reports.Part{reports.Text(strings.Join(r.Notes, "\n"))}})
 	}
 	if next := r.next(); next != "" {
-		sections = append(sections, reports.Section{Title: "Next", Parts: []reports.Part{reports.Text(next)}})
+		section := reports.Section{Title: "Next", Parts: []reports.Part{reports.Text(next)}}
+		if r.Needed && !r.DryRun && !r.undone && r.Journal != "" {
+			section.Parts = append(section.Parts, reports.Text("What was overwritten or removed is kept. Until the server is started, all of it can be put back:"),
+				reports.Facts{{Name: "kept in", Value: r.Journal}, {Name: "put back by", Value: r.undo}}) // unbroken, to be copied
+		}
+		sections = append(sections, section)
 	}
 	return reports.Document{Sections: sections}
 }
@@ -81,16 +86,10 @@ func (r *rewindReport) next() string {
 	case !r.Needed:
 		return "No recovery settings were written. Make it a standby, unless it is one (standby.signal and primary_conninfo, or run again with --write-recovery-conf), then start the server."
 	}
-	var lines []string
 	if r.Recovery {
-		lines = append(lines, "Start the server. It comes up as a standby of the source.")
-	} else {
-		lines = append(lines, "Make it a standby (standby.signal and primary_conninfo, or --write-recovery-conf next time), then start the server. Without that it would come up as a primary of its own.")
+		return "Start the server. It comes up as a standby of the source."
 	}
-	if r.Journal != "" {
-		lines = append(lines, fmt.Sprintf("What was overwritten or removed is in %s. Until the server is started, %s puts it back.", r.Journal, r.undo))
-	}
-	return strings.Join(lines, "\n")
+	return "Make it a standby (standby.signal and primary_conninfo, or --write-recovery-conf next time), then start the server. Without that it would come up as a primary of its own."
 }
 
 func placeFacts(p *plan.Plan) reports.Facts {
