@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,16 @@ func TestTwoPlacesThatTookTheSameNumber(t *testing.T) {
 		if !strings.Contains(c.Findings[0].Detail, want) {
 			t.Errorf("detail %q does not name %s", c.Findings[0].Detail, want)
 		}
+	}
+}
+
+// TestRepairCommandCanBePasted quotes the place in a command to type.
+func TestRepairCommandCanBePasted(t *testing.T) {
+	place := HistoryPlace{Path: "/wal of the shop", Current: 1, Log: &PlaceLog{SegmentSize: 16 << 20, Held: map[pg.TimelineID][]uint64{7: {3}}}}
+	c := CheckHistory(place)
+	i := slices.IndexFunc(c.Findings, func(f Finding) bool { return f.Code == "segment-unknown-timeline" })
+	if want := "forkpoint history repair 7 '/wal of the shop'"; i < 0 || !strings.HasSuffix(c.Findings[i].Hint, want) {
+		t.Errorf("findings %+v, want a hint that ends with %s", c.Findings, want)
 	}
 }
 

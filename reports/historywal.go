@@ -7,6 +7,7 @@ import (
 
 	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -128,7 +129,7 @@ func (c *HistoryCheck) checkUnknownTimelines(place HistoryPlace, tree *timeline.
 			Title:  fmt.Sprintf("WAL of timeline %d, which no history file knows", tli),
 			Detail: fmt.Sprintf("%s from %s on. No server can replay them without %s.", count(len(held), "segment", "segments"), place.Log.SegmentSize.Name(tli, held[0]), tli.HistoryName()),
 			Rule:   "every timeline but the first has a history file",
-			Hint:   fmt.Sprintf("fetch %s from the node that wrote the segments, or rebuild it: forkpoint history repair %d %s", tli.HistoryName(), tli, place.Path)})
+			Hint:   fmt.Sprintf("fetch %s from the node that wrote the segments, or rebuild it: forkpoint history repair %d %s", tli.HistoryName(), tli, segment.ShellWord(place.Path))})
 	}
 }
 

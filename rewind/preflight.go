@@ -11,6 +11,7 @@ import (
 	"forkpoint/rewind/source"
 	"forkpoint/rewind/target"
 	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/segment"
 )
 
 // checkTarget refuses what must not be touched at all.
@@ -27,7 +28,7 @@ func (r *run) checkTarget(context.Context) error {
 	} else if running {
 		return &PreflightError{Check: CheckRunning, Side: Target,
 			Found: fmt.Sprintf("a server with process %d is running in %s", pid, r.cfg.Target.Path()),
-			Want:  "a stopped server", Next: fmt.Sprintf("stop it with pg_ctl stop -m fast -D %s, in the container where it runs if no process here has that number", ShellWord(r.cfg.Target.Path()))}
+			Want:  "a stopped server", Next: fmt.Sprintf("stop it with pg_ctl stop -m fast -D %s, in the container where it runs if no process here has that number", segment.ShellWord(r.cfg.Target.Path()))}
 	}
 	return r.checkOwner()
 }

@@ -9,6 +9,7 @@ import (
 
 	"forkpoint/rewind/journal"
 	"forkpoint/rewind/target"
+	"forkpoint/walinspect/segment"
 )
 
 // findUnfinished looks for the journal of an interrupted run and takes it over.
@@ -77,7 +78,7 @@ func damagedBundle(s *journal.Summary) string {
 	if s.Unfinished() {
 		text += "; without one this node needs a new base backup"
 	}
-	return text + fmt.Sprintf("; forkpoint evidence verify --state-dir %s %s tells what of the bundle is whole", ShellWord(filepath.Dir(s.Dir)), s.Header.ID)
+	return text + fmt.Sprintf("; forkpoint evidence verify --state-dir %s %s tells what of the bundle is whole", segment.ShellWord(filepath.Dir(s.Dir)), s.Header.ID)
 }
 
 // checkResume refuses to begin anew where the caller wants to go on. Where one

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"forkpoint/blockmap/indexer"
 	"forkpoint/reports"
@@ -59,6 +60,17 @@ func gatherBranches(ctx context.Context, catalog *store.Catalog, branches []pg.T
 		in.Names, in.SourceNames = readNames{kept}, readNames{kept}
 	}
 	return in, err
+}
+
+// noCatalogHint is what to do where there is none to ask.
+const noCatalogHint = "run forkpoint index first, or name its catalog with --catalog"
+
+// existingCatalog opens a catalog for writing, but makes none.
+func existingCatalog(ctx context.Context, app *app, path string) (*store.Catalog, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, &hintedError{fmt.Errorf("open catalog: %w", err), noCatalogHint}
+	}
+	return openCatalog(ctx, app, path, false)
 }
 
 // onlyCluster is the cluster that the catalog is of.

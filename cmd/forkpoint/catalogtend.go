@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ sound, what of it may go, and a way out of it.`,
 	opts.addFlags(cmd.PersistentFlags())
 	add := func(use, short, long string, run catalogRun) *pflag.FlagSet {
 		sub := &cobra.Command{Use: use, Short: short, Long: long, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			catalog, err := existingCatalog(cmd.Context(), app, opts)
+			catalog, err := existingCatalog(cmd.Context(), app, app.catalogPath(opts.catalog, opts.stateDir, ""))
 			if err != nil {
 				return err
 			}
@@ -77,15 +76,6 @@ sound, what of it may go, and a way out of it.`,
 	export.StringVar(&opts.list, "list", "segments", "`name` of the list")
 	export.StringVar(&opts.copy, "copy", "", "write a copy to this `file` instead")
 	return cmd
-}
-
-// existingCatalog opens a catalog for writing, but makes none.
-func existingCatalog(ctx context.Context, app *app, opts catalogOptions) (*store.Catalog, error) {
-	path := app.catalogPath(opts.catalog, opts.stateDir, "")
-	if _, err := os.Stat(path); err != nil {
-		return nil, &hintedError{fmt.Errorf("open catalog: %w", err), "run forkpoint index first, or name its catalog with --catalog"}
-	}
-	return openCatalog(ctx, app, path, false)
 }
 
 func catalogInfo(ctx context.Context, app *app, catalog *store.Catalog, opts catalogOptions) error {

@@ -190,7 +190,7 @@ func openHistoryNode(name string) (*lineageNode, error) {
 	}
 	h, err := timeline.Parse(tli, f.Content)
 	if err != nil {
-		return nil, &hintedError{fmt.Errorf("%s: %w", name, err), "forkpoint history validate " + rewind.ShellWord(name)}
+		return nil, &hintedError{fmt.Errorf("%s: %w", name, err), "forkpoint history validate " + segment.ShellWord(name)}
 	}
 	return &lineageNode{DiagnosedNode: reports.DiagnosedNode{Name: name, Kind: "history file", Timeline: tli, Path: h.Path()}, close: func() {}}, nil
 }

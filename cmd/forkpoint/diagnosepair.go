@@ -11,6 +11,7 @@ import (
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/lineage"
 	"forkpoint/walinspect/pgcontrol"
+	"forkpoint/walinspect/segment"
 )
 
 // diagnosing puts the findings of an examination into a report.
@@ -221,14 +222,14 @@ func markWords(m lineage.Mark) string {
 // conclude adds the commands.
 func (g *diagnosing) conclude() {
 	d, e := g.d, g.ends
-	from := "--source-pgdata " + rewind.ShellWord(g.opts.ends.sourceDir)
+	from := "--source-pgdata " + segment.ShellWord(g.opts.ends.sourceDir)
 	if g.opts.ends.sourceServer != "" {
-		from = "--source-server " + rewind.ShellWord(g.opts.ends.sourceServer)
+		from = "--source-server " + segment.ShellWord(g.opts.ends.sourceServer)
 	}
 	for _, archive := range g.opts.ends.archives {
-		from += " --archive " + rewind.ShellWord(archive)
+		from += " --archive " + segment.ShellWord(archive)
 	}
-	rewindCommand := fmt.Sprintf("forkpoint rewind -D %s %s", rewind.ShellWord(e.target.Path()), from)
+	rewindCommand := fmt.Sprintf("forkpoint rewind -D %s %s", segment.ShellWord(e.target.Path()), from)
 	if e.source.Kind() == source.Live {
 		rewindCommand += " -R"
 	}
@@ -238,7 +239,7 @@ func (g *diagnosing) conclude() {
 			d.Reason = fmt.Sprintf("The target has %d bytes of log past the fork at %s that the source has not; they are lost by a rewind. See them first with forkpoint report.", d.TargetEnd-d.Fork.LSN, d.Fork.LSN)
 		}
 		d.Next = append(d.Next, g.cures()...)
-		d.Next = append(d.Next, "forkpoint report --target-pgdata "+rewind.ShellWord(e.target.Path())+" "+from, rewindCommand)
+		d.Next = append(d.Next, "forkpoint report --target-pgdata "+segment.ShellWord(e.target.Path())+" "+from, rewindCommand)
 	case reports.RemedyFollow, reports.RemedyNothing:
 		if d.Reason == "" {
 			d.Reason = "The target holds nothing that the source has not."
@@ -249,9 +250,9 @@ func (g *diagnosing) conclude() {
 		if e.source.Kind() == source.Live {
 			d.Next = append(d.Next, rewindCommand+"   # writes standby.signal and primary_conninfo, nothing else")
 		} else {
-			d.Next = append(d.Next, "touch "+rewind.ShellWord(e.target.Path()+"/standby.signal")+"   # and set primary_conninfo to the source")
+			d.Next = append(d.Next, "touch "+segment.ShellWord(e.target.Path()+"/standby.signal")+"   # and set primary_conninfo to the source")
 		}
-		d.Next = append(d.Next, "pg_ctl start -D "+rewind.ShellWord(e.target.Path()))
+		d.Next = append(d.Next, "pg_ctl start -D "+segment.ShellWord(e.target.Path()))
 	case reports.RemedyPerson:
 		d.Next = append(d.Next, g.cures()...)
 	}
@@ -263,7 +264,7 @@ func (g *diagnosing) cures() []string {
 	for _, p := range g.exam.Problems {
 		switch p.Check {
 		case rewind.CheckRunning:
-			list = append(list, "pg_ctl stop -m fast -D "+rewind.ShellWord(g.ends.target.Path()))
+			list = append(list, "pg_ctl stop -m fast -D "+segment.ShellWord(g.ends.target.Path()))
 		case rewind.CheckHistory:
 			node := g.ends.target.Path()
 			tli := g.exam.Target.Timeline
@@ -271,9 +272,9 @@ func (g *diagnosing) cures() []string {
 				tli, node = g.exam.Source.Timeline, g.opts.ends.sourceDir
 			}
 			if node != "" {
-				command := fmt.Sprintf("forkpoint history repair %d %s", tli, rewind.ShellWord(node))
+				command := fmt.Sprintf("forkpoint history repair %d %s", tli, segment.ShellWord(node))
 				for _, archive := range g.opts.ends.archives {
-					command += " " + rewind.ShellWord(archive)
+					command += " " + segment.ShellWord(archive)
 				}
 				list = append(list, command)
 			}

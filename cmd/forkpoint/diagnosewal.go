@@ -207,7 +207,7 @@ func (g *diagnosing) sought(ctx context.Context) error {
 			}
 			f.Close() // read only
 			g.fact("%s has it: %s.", archive, f.Path)
-			g.d.Next = append(g.d.Next, fmt.Sprintf("cp %s %s/", rewind.ShellWord(f.Path), rewind.ShellWord(filepath.Join(g.ends.target.Path(), "pg_wal"))))
+			g.d.Next = append(g.d.Next, fmt.Sprintf("cp %s %s/", segment.ShellWord(f.Path), segment.ShellWord(filepath.Join(g.ends.target.Path(), "pg_wal"))))
 		}
 	}
 	return nil

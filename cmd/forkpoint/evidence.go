@@ -13,6 +13,7 @@ import (
 	"forkpoint/rewind"
 	"forkpoint/rewind/journal"
 	"forkpoint/rewind/target"
+	"forkpoint/walinspect/segment"
 )
 
 type evidenceOptions struct {
@@ -222,7 +223,7 @@ func sealEvidence(ctx context.Context, app *app, opts evidenceOptions, id string
 
 // finishHint is how an unfinished rewind is finished or taken back.
 func finishHint(s *journal.Summary) string {
-	at := " -D " + rewind.ShellWord(s.Header.Target) + " --state-dir " + rewind.ShellWord(filepath.Dir(s.Dir))
+	at := " -D " + segment.ShellWord(s.Header.Target) + " --state-dir " + segment.ShellWord(filepath.Dir(s.Dir))
 	return "finish it with forkpoint rewind --resume" + at + " and its source, or take it back with forkpoint rewind --undo" + at
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"forkpoint/blockmap"
 	"forkpoint/blockmap/indexer"
@@ -224,11 +223,7 @@ func logOf(r *indexer.Result) *reports.Log {
 
 // gatherFromCatalog asks a catalog alone.
 func gatherFromCatalog(ctx context.Context, app *app, opts reportOptions, progress *progress) (*reports.DivergenceInput, error) {
-	path := app.catalogPath(opts.ends.catalog, opts.ends.stateDir, "")
-	if _, err := os.Stat(path); err != nil {
-		return nil, &hintedError{fmt.Errorf("open catalog: %w", err), "run forkpoint index first, or name its catalog with --catalog"}
-	}
-	catalog, err := openCatalog(ctx, app, path, false)
+	catalog, err := existingCatalog(ctx, app, app.catalogPath(opts.ends.catalog, opts.ends.stateDir, ""))
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"forkpoint/blockmap/indexer"
 	"forkpoint/reports"
-	"forkpoint/rewind"
 	"forkpoint/store"
 	"forkpoint/walinspect"
 	"forkpoint/walinspect/datadir"
@@ -123,7 +122,7 @@ func (p *indexPlace) readHistories(ctx context.Context) error {
 		}
 		h, err := timeline.Parse(tli, content)
 		if err != nil {
-			return &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + rewind.ShellWord(f.Path)}
+			return &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + segment.ShellWord(f.Path)}
 		}
 		histories = append(histories, h)
 		p.files = append(p.files, store.HistoryFile{SystemID: p.geometry.SystemID, Timeline: tli, Content: content, Seen: time.Now().UTC()})

@@ -51,7 +51,7 @@ func openQuery(ctx context.Context, app *app, o queryOptions) (*query, error) {
 	path := app.catalogPath(o.catalog, "", o.pgdata)
 	catalog, err := store.OpenReadOnly(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &hintedError{err, "run forkpoint index first, or name its catalog with --catalog"}
+		return nil, &hintedError{err, noCatalogHint}
 	}
 	if err != nil {
 		return nil, err

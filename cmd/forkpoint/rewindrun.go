@@ -17,6 +17,7 @@ import (
 	"forkpoint/rewind/source"
 	"forkpoint/walinspect/datadir"
 	"forkpoint/walinspect/pg"
+	"forkpoint/walinspect/segment"
 	"forkpoint/walinspect/timeline"
 )
 
@@ -93,16 +94,16 @@ func (o *rewindOptions) config(app *app, target *datadir.Dir, progress *progress
 
 // commands are what to type to go on with this rewind or to take it back.
 func (o *rewindOptions) commands(dir string) rewind.Commands {
-	common := " -D " + rewind.ShellWord(dir)
+	common := " -D " + segment.ShellWord(dir)
 	if o.ends.stateDir != "" {
-		common += " --state-dir " + rewind.ShellWord(absolute(o.ends.stateDir))
+		common += " --state-dir " + segment.ShellWord(absolute(o.ends.stateDir))
 	}
 	c := rewind.Commands{Undo: "forkpoint rewind --undo" + common, Resume: "forkpoint rewind --resume" + common}
 	switch public := source.PublicConninfo(o.ends.sourceServer); {
 	case o.ends.sourceDir != "":
-		c.Resume += " --source-pgdata " + rewind.ShellWord(absolute(o.ends.sourceDir))
+		c.Resume += " --source-pgdata " + segment.ShellWord(absolute(o.ends.sourceDir))
 	case public != "":
-		c.Resume += " --source-server " + rewind.ShellWord(public)
+		c.Resume += " --source-server " + segment.ShellWord(public)
 	default:
 		c.Resume = ""
 	}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"forkpoint/rewind"
 	"forkpoint/walinspect/codec"
 	"forkpoint/walinspect/pg"
 	"forkpoint/walinspect/segment"
@@ -88,7 +87,7 @@ func historyFrom(ctx context.Context, source segment.Source, tli pg.TimelineID) 
 	}
 	h, err := timeline.Parse(tli, content)
 	if err != nil {
-		return nil, &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + rewind.ShellWord(f.Path)}
+		return nil, &hintedError{fmt.Errorf("%s: %w", f.Path, err), "look at it with forkpoint history " + segment.ShellWord(f.Path)}
 	}
 	return h.Path(), nil
 }

@@ -50,3 +50,12 @@ func expandCommand(command, file, path string) (string, error) {
 		rest = after[1:]
 	}
 }
+
+// ShellWord quotes what a shell would take apart, for commands that are shown to
+// be typed.
+func ShellWord(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n'\"\\$&|;<>()*?`#~!{}[]") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
