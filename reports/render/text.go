@@ -200,8 +200,11 @@ func (p *printer) findings(list reports.FindingList) {
 		margin := indent + strings.Repeat(" ", 9)
 		title := clean(f.Title) + "  " + p.paint(faint, "["+f.Code+"]")
 		if text.StringWidthWithoutEscSequences(margin+title) > p.width {
-			wrapped := text.WrapSoft(clean(f.Title)+" ["+f.Code+"]", p.width-len(margin))
-			title = strings.ReplaceAll(strings.TrimRight(wrapped, " \n"), "\n", "\n"+margin)
+			var lines []string
+			for line := range strings.Lines(text.WrapSoft(clean(f.Title)+" ["+f.Code+"]", p.width-len(margin))) {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+			title = strings.Join(lines, "\n"+margin)
 		}
 		p.line(indent + p.paint(severityColor(f.Severity), fmt.Sprintf("%-7s", f.Severity)) + "  " + title)
 		if at := place(f); at != "" {

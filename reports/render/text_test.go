@@ -106,6 +106,9 @@ func TestTextFitsTerminal(t *testing.T) {
 		if n := len(strings.TrimRight(line, "\n")); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}
+		if strings.HasSuffix(line, " \n") {
+			t.Errorf("spaces at the end of %q", line)
+		}
 	}
 	if !strings.Contains(out.String(), "98 KiB") || !strings.Contains(out.String(), "[source-wal-gap]") {
 		t.Errorf("something is lost:\n%s", out.String())
