@@ -85,6 +85,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	}
 	var result *rewind.Result
 	if !opts.dryRun {
+		unheard()
 		trace := traceState(stateDir("", opts.target), "rewind")
 		defer func() { trace.end(p.app, opts.target, result, err) }()
 		defer func() { err = brokenOff(opts.target, rewind.PhaseSurvey, new(rewindOptions).commands, err) }()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -191,6 +192,13 @@ func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
 		err = newEventWriter(app.stdout).result(result)
 	} else {
 		err = app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo, undo: opts.commands(absolute(opts.ends.target)).Undo})
+	}
+	switch {
+	case err == nil, opts.dryRun:
+	case errors.Is(err, syscall.EPIPE):
+		err = nil // nobody reads any more; the result file has it
+	default:
+		err = fmt.Errorf("all is done, but the result cannot be written: %w", err)
 	}
 	if err == nil && result.Certificate != nil && result.Certificate.Count > 0 {
 		return errFindings

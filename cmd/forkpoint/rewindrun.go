@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/dustin/go-humanize"
 
@@ -25,6 +27,7 @@ import (
 // done.
 func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
 	if !opts.dryRun {
+		unheard()
 		trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "rewind")
 		defer func() { trace.end(app, opts.ends.target, result, err) }()
 		defer func() { err = brokenOff(opts.ends.target, rewind.PhaseSurvey, opts.commands, err) }()
@@ -65,8 +68,14 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	return rewind.Run(ctx, cfg)
 }
 
+// unheard lets a run that changes the target go on when nobody reads what it says
+// any more: else the system would end it at its next line, half-way. To ignore the
+// signal would be to ignore it for restore_command too.
+func unheard() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
 // undoRewind needs the target alone.
 func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
+	unheard()
 	trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "undo")
 	defer func() { trace.end(app, opts.ends.target, result, err) }()
 	defer func() { err = brokenOff(opts.ends.target, rewind.PhaseUndo, opts.commands, err) }()
