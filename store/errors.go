@@ -11,6 +11,18 @@ var ErrNotCatalog = errors.New("not a forkpoint catalog")
 // ErrNotStored is matched when the catalog does not have what was asked for.
 var ErrNotStored = errors.New("not in the catalog")
 
+// DamagedError is a catalog that does not hold what was written to it.
+type DamagedError struct{ Path string }
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("catalog %s: what is stored is not what was written; the file is damaged", e.Path)
+}
+
+// Hint says what the operator can do.
+func (e *DamagedError) Hint() string {
+	return "look at the disk; move the file away and run forkpoint index again, or name another catalog with --catalog"
+}
+
 // VersionError is a catalog whose schema this program cannot use.
 type VersionError struct {
 	Path    string

@@ -63,7 +63,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // saveEvents stores the tablespace and database of all kinds in the same
 // columns, whether a relation lies in them or not.
-func (c *Catalog) saveEvents(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
+func (c *Catalog) saveEvents(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment, sum *seal) error {
 	return c.insertAll(ctx, tx, insertEvent, len(s.Events), func(i int) ([]any, error) {
 		e := &s.Events[i]
 		rel := e.Rel
@@ -79,24 +79,29 @@ func (c *Catalog) saveEvents(ctx context.Context, tx *sql.Tx, id int64, s *block
 		if err != nil {
 			return nil, err
 		}
+		row := eventRow{e: e, seq: i, rel: rel, limit: limit}
+		if detail != nil {
+			row.detail = []byte(*detail)
+		}
+		sum.addEvent(&row)
 		at, err := toLSN(e.LSN)
 		return []any{id, i, at, string(e.Kind), e.XID, rel.Spc, rel.DB, rel.Rel, e.Forks, limit, detail}, err
 	})
 }
 
-const selectEvents = `SELECT lsn, kind, xid, spc_oid, db_oid, rel_number, forks, limit_block, detail
+const selectEvents = `SELECT seq, lsn, kind, xid, spc_oid, db_oid, rel_number, forks, limit_block, detail
 FROM events WHERE segment_id = ? ORDER BY seq`
 
-func (c *Catalog) loadEvents(ctx context.Context, id int64, s *blockmap.Segment) error {
+func (c *Catalog) loadEvents(ctx context.Context, id int64, s *blockmap.Segment, sum *seal) error {
 	s.Events = nil
 	return c.query(ctx, selectEvents, []any{id}, func(scan scanFunc) error {
 		var e blockmap.Event
-		var rel pg.RelFileLocator
-		var limit *int64
-		var detail []byte
-		if err := scan(&e.LSN, &e.Kind, &e.XID, &rel.Spc, &rel.DB, &rel.Rel, &e.Forks, &limit, &detail); err != nil {
+		row := eventRow{e: &e}
+		if err := scan(&row.seq, &e.LSN, &e.Kind, &e.XID, &row.rel.Spc, &row.rel.DB, &row.rel.Rel, &e.Forks, &row.limit, &row.detail); err != nil {
 			return err
 		}
+		sum.addEvent(&row)
+		rel, limit := row.rel, row.limit
 		if rel.Rel != 0 {
 			e.Rel = rel
 		} else {
@@ -105,7 +110,7 @@ func (c *Catalog) loadEvents(ctx context.Context, id int64, s *blockmap.Segment)
 		if limit != nil {
 			e.Limit = pg.BlockNumber(*limit)
 		}
-		err := decodeDetail(detail, &e)
+		err := decodeDetail(row.detail, &e)
 		s.Events = append(s.Events, e)
 		return err
 	})

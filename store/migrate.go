@@ -17,7 +17,7 @@ const applicationID = 0x346b7074
 var migrations embed.FS
 
 // schemaVersion is the number of the newest migration.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // checkApplication refuses files that are not SQLite databases, and databases
 // of others, before anything is changed in them.

@@ -45,7 +45,9 @@ func (c *Catalog) saveSegment(ctx context.Context, tx *sql.Tx, s *blockmap.Segme
 	case errors.Is(err, sql.ErrNoRows):
 		id, err = c.insertSegment(ctx, tx, cluster, s)
 	case err == nil && !complete: // what was once read whole was whole
-		_, err = tx.ExecContext(ctx, updateEnd, s.Complete, s.Stop, stop, s.StopDetail, id)
+		if _, err = tx.ExecContext(ctx, updateEnd, s.Complete, s.Stop, stop, s.StopDetail, id); err == nil {
+			_, err = tx.ExecContext(ctx, sealEnding, int64(endingOf(s)), id)
+		}
 	}
 	if err != nil {
 		return err
@@ -76,29 +78,35 @@ func (c *Catalog) insertSegment(ctx context.Context, tx *sql.Tx, cluster int64, 
 	if lists == nil {
 		lists = c.packer.Pack(s)
 	}
-	sum := columnsOf(&lists.Tally)
+	tally := columnsOf(&lists.Tally)
 	err = tx.QueryRowContext(ctx, insertHead, cluster, s.Name.Timeline, int64(s.Name.Number), s.Digest[:], s.InnerDigest[:],
 		at[0], at[1], at[2], at[3], s.FirstTimeline, s.LastTimeline, s.Records, s.Bytes, s.Complete, s.Stop, at[4], s.StopDetail,
-		lists.Commits, lists.Aborts, lists.Prepares, sum.firstTime, sum.lastTime, sum.minXID, sum.maxXID, toTime(s.Indexed)).Scan(&id)
+		lists.Commits, lists.Aborts, lists.Prepares, tally.firstTime, tally.lastTime, tally.minXID, tally.maxXID, toTime(s.Indexed)).Scan(&id)
 	if err != nil {
 		return 0, err
 	}
-	if sum.minXID != nil {
-		if _, err := tx.ExecContext(ctx, widenXIDs, cluster, int64(s.Name.Number), sum.minXID, sum.maxXID); err != nil {
+	if tally.minXID != nil {
+		if _, err := tx.ExecContext(ctx, widenXIDs, cluster, int64(s.Name.Number), tally.minXID, tally.maxXID); err != nil {
 			return 0, err
 		}
 	}
-	for _, save := range []func(context.Context, *sql.Tx, int64, *blockmap.Segment) error{
+	var sum seal
+	sum.addHead(s)
+	for _, save := range []func(context.Context, *sql.Tx, int64, *blockmap.Segment, *seal) error{
 		c.saveRmgrs, c.saveCheckpoints, c.saveEvents,
 	} {
-		if err := save(ctx, tx, id, s); err != nil {
+		if err := save(ctx, tx, id, s, &sum); err != nil {
 			return 0, err
 		}
 	}
 	if _, err := tx.ExecContext(ctx, insertTransactions, id, lists.Xacts, lists.XIDs, lists.Snapshots, lists.Assignments); err != nil {
 		return 0, err
 	}
-	return id, c.saveTouched(ctx, tx, cluster, id, s)
+	sum.addLists(lists)
+	if err := c.saveTouched(ctx, tx, cluster, id, s, &sum); err != nil {
+		return 0, err
+	}
+	return id, c.saveSeal(ctx, tx, id, &sum)
 }
 
 // tallyColumns are those of the table of segments that can be null.
@@ -174,9 +182,10 @@ func (c *Catalog) insertAll(ctx context.Context, tx *sql.Tx, query string, n int
 
 const insertRmgr = `INSERT INTO rmgr_counts (segment_id, rmgr, op, records, wal_bytes, image_bytes) VALUES (?, ?, ?, ?, ?, ?)`
 
-func (c *Catalog) saveRmgrs(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
+func (c *Catalog) saveRmgrs(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment, sum *seal) error {
 	return c.insertAll(ctx, tx, insertRmgr, len(s.Rmgrs), func(i int) ([]any, error) {
 		r := &s.Rmgrs[i]
+		sum.addRmgr(r)
 		return []any{id, r.Rmgr, r.Op, r.Records, r.Bytes, r.ImageBytes}, nil
 	})
 }
@@ -185,9 +194,10 @@ const insertCheckpoint = `INSERT INTO checkpoints (segment_id, lsn, end_lsn, red
     full_page_writes, wal_level, next_xid, oldest_xid, oldest_active_xid, time)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-func (c *Catalog) saveCheckpoints(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment) error {
+func (c *Catalog) saveCheckpoints(ctx context.Context, tx *sql.Tx, id int64, s *blockmap.Segment, sum *seal) error {
 	return c.insertAll(ctx, tx, insertCheckpoint, len(s.Checkpoints), func(i int) ([]any, error) {
 		p := &s.Checkpoints[i]
+		sum.addCheckpoint(p)
 		at, err := toLSNs(p.LSN, p.End, p.Redo, pg.LSN(p.NextXID))
 		if err != nil {
 			return nil, err

@@ -108,7 +108,7 @@ func TestMigrationDropsSPGiST(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	run(t, path, "DROP TABLE xid_ranges; PRAGMA user_version = 2")
+	run(t, path, "DROP TABLE xid_ranges; DROP TABLE seals; PRAGMA user_version = 2")
 	if c, err = Open(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}

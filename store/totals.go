@@ -192,7 +192,7 @@ func (c *Catalog) loadForks(ctx context.Context) error {
 // loadLists fills in what few segments have one by one, and their transactions,
 // packed.
 func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
-	for query, load := range map[string]func(context.Context, int64, *blockmap.Segment) error{
+	for query, load := range map[string]loadPart{
 		batchCheckpoints: c.loadCheckpoints, batchEvents: c.loadEvents,
 	} {
 		var ids []int64
@@ -203,7 +203,7 @@ func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
 			return err
 		})
 		for i := 0; err == nil && i < len(ids); i++ {
-			err = load(ctx, ids[i], s.byID[ids[i]])
+			err = load(ctx, ids[i], s.byID[ids[i]], new(seal))
 		}
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ const insertTouched = `INSERT INTO touched (segment_id, relation_id, limit_block
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // saveTouched stores a row for each fork that was touched, cut or counted.
-func (c *Catalog) saveTouched(ctx context.Context, tx *sql.Tx, cluster, id int64, s *blockmap.Segment) error {
+func (c *Catalog) saveTouched(ctx context.Context, tx *sql.Tx, cluster, id int64, s *blockmap.Segment, sum *seal) error {
 	forks := map[pg.RelFork]bool{}
 	for rf := range s.Touched.All() {
 		forks[rf] = true
@@ -40,13 +40,14 @@ func (c *Catalog) saveTouched(ctx context.Context, tx *sql.Tx, cluster, id int64
 			n := int64(e.Limit)
 			limit = &n
 		}
-		count, restoredCount := e.Touched.Len(), e.Restored.Len()
-		var restored []byte
-		if restoredCount != count {
-			restored = e.Restored.Bytes()
+		row := touchedRow{fork: rf, limit: limit, count: int64(e.Touched.Len()), restored: int64(e.Restored.Len()),
+			blocks: e.Touched.Bytes(), activity: s.Activity[rf]}
+		if row.restored != row.count {
+			row.rest = e.Restored.Bytes()
 		}
-		a := s.Activity[rf]
-		return []any{id, rel, limit, int64(count), int64(restoredCount), e.Touched.Bytes(), restored,
+		sum.addTouched(&row)
+		a := &row.activity
+		return []any{id, rel, limit, row.count, row.restored, row.blocks, row.rest,
 			a.Records, a.Inserts, a.Updates, a.HotUpdates, a.Deletes, a.Images, a.ImageBytes, a.WALBytes}, nil
 	})
 }
