@@ -12,10 +12,10 @@ var ErrNotCatalog = errors.New("not a forkpoint catalog")
 var ErrNotStored = errors.New("not in the catalog")
 
 // DamagedError is a catalog that does not hold what was written to it.
-type DamagedError struct{ Path string }
+type DamagedError struct{ Segment string }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("catalog %s: what is stored is not what was written; the file is damaged", e.Path)
+	return fmt.Sprintf("segment %s: what is stored is not what was written; the file is damaged", e.Segment)
 }
 
 // Hint says what the operator can do.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"fmt"
 	"hash/crc64"
 
 	"forkpoint/blockmap"
@@ -126,7 +125,7 @@ func (c *Catalog) checkSeal(ctx context.Context, id int64, head *blockmap.Segmen
 			return err
 		}
 		if rowSum(marks) != found.marks || rowSum(ending) != found.ending || all && rowSum(contents) != found.contents {
-			return fmt.Errorf("segment %s: %w", head.Name.Format(head.SegmentSize), &DamagedError{c.path})
+			return &DamagedError{head.Name.Format(head.SegmentSize)}
 		}
 		return nil
 	})
