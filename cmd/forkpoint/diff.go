@@ -93,6 +93,9 @@ func runDiff(ctx context.Context, app *app, opts diffOptions) error {
 	}
 	defer e.close()
 	names := diffNames(ctx, app, e)
+	if err := context.Cause(ctx); err != nil {
+		return err // else a name would seem to be unknown
+	}
 	if opts.relation.byName() {
 		if err := opts.relation.resolve(names); err != nil {
 			return err

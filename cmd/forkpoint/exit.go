@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"forkpoint/reports/render"
 	"forkpoint/rewind"
 	"forkpoint/rewind/source"
-	"forkpoint/rewind/target"
 )
 
 // status is what the process ends with.
@@ -145,25 +143,6 @@ func stopped(ctx context.Context, err error) error {
 		return err
 	}
 	return cause
-}
-
-// brokenOff is err, which a rewind or an undo of dir ended with. One that was
-// stopped before it looked at dir, by a signal or for want of the source, may
-// leave what an earlier run left half-way: then no server can start on it all
-// the same.
-func brokenOff(dir string, phase rewind.Phase, commands func(dir string) rewind.Commands, err error) error {
-	if code := statusOf(err); code != statusCancelled && code != statusTransient {
-		return err
-	}
-	label, failed := os.ReadFile(filepath.Join(dir, target.LabelFile))
-	if failed != nil || !target.IsBar(label) {
-		return err
-	}
-	if early, is := err.(*rewind.StoppedError); is {
-		phase, err = early.Phase, early.Err
-	}
-	dir = absolute(dir)
-	return &rewind.InterruptedError{Target: dir, Phase: phase, Undo: commands(dir).Undo, Err: err}
 }
 
 // isTransient tells whether the cause may go away by itself.

@@ -100,6 +100,9 @@ func TestBrokenOff(t *testing.T) {
 		{"a signal", true, cancelled, statusInterrupted, `stopped while reading control files and histories: cancelled by signal "terminated"`},
 		{"a signal in the survey", true, &rewind.StoppedError{Target: "x", Phase: rewind.PhaseSurvey, Err: cancelled}, statusInterrupted, `stopped while reading control files and histories: cancelled`},
 		{"no source", true, lost, statusInterrupted, "connect (server): refused"},
+		{"an error", true, errors.New("disk full"), statusInterrupted, "disk full"},
+		{"an error, and nothing was begun", false, errors.New("disk full"), statusError, "disk full"},
+		{"findings", true, errFindings, statusFindings, ""},
 		{"refused", true, refused, statusRefused, ""},
 		{"done", true, nil, statusDone, ""},
 		{"a signal, and nothing was begun", false, cancelled, statusCancelled, "cancelled"},
@@ -117,7 +120,7 @@ func TestBrokenOff(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := brokenOff(dir, rewind.PhaseSurvey, new(rewindOptions).commands, tt.err)
+			got := change{target: dir, phase: rewind.PhaseSurvey, commands: new(rewindOptions).commands}.brokenOff(tt.err)
 			if statusOf(got) != tt.want || tt.says != "" && !strings.Contains(got.Error(), tt.says) {
 				t.Errorf("status %d (%v), want %d and %q", statusOf(got), got, tt.want, tt.says)
 			}

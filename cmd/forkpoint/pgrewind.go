@@ -74,7 +74,7 @@ type pgRewind struct {
 	progress *pgRewindProgress
 }
 
-func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
+func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) error {
 	p.opts = opts
 	p.app.log = slog.New(&pgRewindLog{p: p, level: p.app.level})
 	if err := checkPgRewind(opts.target); err != nil {
@@ -83,20 +83,22 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	if opts.debug {
 		p.app.level.Set(slog.LevelDebug)
 	}
-	var result *rewind.Result
-	if !opts.dryRun {
-		unheard()
-		trace := traceState(stateDir("", opts.target), "rewind")
-		defer func() { trace.end(p.app, opts.target, result, err) }()
-		defer func() { err = brokenOff(opts.target, rewind.PhaseSurvey, new(rewindOptions).commands, err) }()
+	if opts.dryRun {
+		_, err := p.rewind(ctx, opts)
+		return stopped(ctx, err)
 	}
-	defer func() { err = stopped(ctx, err) }()
+	c := change{target: opts.target, stateDir: stateDir("", opts.target), action: "rewind", phase: rewind.PhaseSurvey, commands: new(rewindOptions).commands}
+	_, err := c.run(ctx, p.app, func() (*rewind.Result, error) { return p.rewind(ctx, opts) })
+	return err
+}
+
+func (p *pgRewind) rewind(ctx context.Context, opts *pgRewindOptions) (*rewind.Result, error) {
 	e, err := openEnds(ctx, p.app, endsOptions{
 		target: opts.target, sourceDir: opts.sourceDir, sourceServer: opts.sourceServer,
 		jobs: 2, dryRun: opts.dryRun,
 	}, !opts.dryRun)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer e.close()
 	p.major, p.dir = e.target.Major(), e.target.Path()
@@ -112,13 +114,14 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	if opts.restoreWAL {
 		restore, cleanup, err := restoreSource(e, opts.configFile, cfg.StateDir, opts.dryRun)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer cleanup()
 		cfg.Archives = restore
 	}
-	if result, err = rewind.Run(ctx, cfg); err != nil {
-		return err
+	result, err := rewind.Run(ctx, cfg)
+	if err != nil {
+		return nil, err
 	}
 	if result.Needed && result.DryRun {
 		p.info("Done!")
@@ -126,7 +129,7 @@ func (p *pgRewind) run(ctx context.Context, opts *pgRewindOptions) (err error) {
 	for _, note := range result.Notes {
 		p.line("detail: " + oneLine(note))
 	}
-	return nil
+	return result, nil
 }
 
 // checkPgRewind is what pg_rewind looks at first, in its words.

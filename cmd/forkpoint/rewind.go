@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -174,19 +173,16 @@ func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
 	defer progress.end()
 	var result *rewind.Result
 	var err error
-	if opts.undo {
-		result, err = undoRewind(ctx, app, opts, progress)
-	} else {
+	if opts.dryRun && !opts.undo {
 		result, err = doRewind(ctx, app, opts, progress)
+		err = stopped(ctx, err)
+	} else {
+		result, err = opts.changeTarget(ctx, app, progress)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errFindings) {
 		return err
 	}
-	if opts.verify && result.Needed {
-		if result.Certificate, err = verifyTarget(ctx, app, opts.ends.target, opts.ends.stateDir, progress); err != nil {
-			return fmt.Errorf("the rewind is done, but could not be verified: %w", err)
-		}
-	}
+	verdict := err
 	progress.end()
 	if opts.format == render.JSON {
 		err = newEventWriter(app.stdout).result(result)
@@ -194,14 +190,10 @@ func runRewind(ctx context.Context, app *app, opts rewindOptions) error {
 		err = app.show(opts.format, &rewindReport{Result: result, target: opts.ends.target, undone: opts.undo, undo: opts.commands(absolute(opts.ends.target)).Undo})
 	}
 	switch {
-	case err == nil, opts.dryRun:
-	case errors.Is(err, syscall.EPIPE):
-		err = nil // nobody reads any more; the result file has it
-	default:
-		err = fmt.Errorf("all is done, but the result cannot be written: %w", err)
+	case err == nil, !opts.dryRun && app.nobodyReads(err): // the result file has it
+		return verdict
+	case opts.dryRun:
+		return err
 	}
-	if err == nil && result.Certificate != nil && result.Certificate.Count > 0 {
-		return errFindings
-	}
-	return err
+	return fmt.Errorf("all is done, but the result cannot be written: %w", err)
 }

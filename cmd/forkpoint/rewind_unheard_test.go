@@ -3,6 +3,9 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,13 +39,41 @@ func TestRewindUnheard(t *testing.T) {
 				t.Errorf("%q ended with %v", args, err)
 			}
 		}
-		for _, format := range []string{"text", "json"} {
-			unheard("rewind", "-P", "--source-server", pair.Primary.ConnString(), "--format", format)
-			mustForkpoint(t, "verify", "-D", dir)
-			unheard("rewind", "--undo", "--format", format)
+		undone := func(after string) {
+			t.Helper()
 			if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
-				t.Errorf("undone with --format %s (-want +got):\n%s", format, diff)
+				t.Errorf("undone after %s (-want +got):\n%s", after, diff)
 			}
 		}
+		for _, format := range []string{"text", "json"} {
+			unheard("rewind", "-P", "--source-server", pair.Primary.ConnString(), "--verify", "--format", format)
+			told(t, dir, `"action": "rewind"`, `"status": 0`, `"certificate": {`)
+			unheard("rewind", "--undo", "--format", format)
+			told(t, dir, `"action": "undo"`, `"status": 0`)
+			undone(format)
+		}
+		hungUp := watch(t, "rewind", "-D", dir, "--source-server", pair.Primary.ConnString(), "--max-rate", "4MB")
+		hungUp.until(`"barred"`)
+		signalled(syscall.SIGHUP)(hungUp, nil)
+		if status, last, stderr := hungUp.ended(); status != 0 {
+			t.Errorf("a rewind whose terminal is gone ended with %d: %s%s", status, last, stderr)
+		}
+		told(t, dir, `"action": "rewind"`, `"status": 0`)
+		mustForkpoint(t, "rewind", "--undo", "-D", dir)
+		undone("the end of the terminal")
 	})
+}
+
+// told looks for what the result file says.
+func told(t *testing.T, dir string, texts ...string) {
+	t.Helper()
+	got, err := os.ReadFile(filepath.Join(dir+".forkpoint", resultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(string(got), text) {
+			t.Errorf("the result file does not say %s: %s", text, got)
+		}
+	}
 }

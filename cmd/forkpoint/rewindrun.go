@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/dustin/go-humanize"
 
@@ -23,16 +21,31 @@ import (
 	"forkpoint/walinspect/timeline"
 )
 
+// changeTarget rewinds or takes a rewind back, and verifies what came of it.
+func (o *rewindOptions) changeTarget(ctx context.Context, app *app, progress *progress) (*rewind.Result, error) {
+	c := change{target: o.ends.target, stateDir: stateDir(o.ends.stateDir, o.ends.target), action: "rewind", phase: rewind.PhaseSurvey, commands: o.commands}
+	work := doRewind
+	if o.undo {
+		c.action, c.phase, work = "undo", rewind.PhaseUndo, undoRewind
+	}
+	return c.run(ctx, app, func() (*rewind.Result, error) {
+		result, err := work(ctx, app, *o, progress)
+		if err != nil || !o.verify || !result.Needed {
+			return result, err
+		}
+		if result.Certificate, err = verifyTarget(ctx, app, o.ends.target, o.ends.stateDir, progress); err != nil {
+			return result, fmt.Errorf("the rewind is done, but could not be verified: %w", stopped(ctx, err))
+		}
+		if result.Certificate.Count > 0 {
+			return result, errFindings
+		}
+		return result, nil
+	})
+}
+
 // doRewind opens both ends and rewinds, or with --dry-run says what would be
 // done.
-func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
-	if !opts.dryRun {
-		unheard()
-		trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "rewind")
-		defer func() { trace.end(app, opts.ends.target, result, err) }()
-		defer func() { err = brokenOff(opts.ends.target, rewind.PhaseSurvey, opts.commands, err) }()
-	}
-	defer func() { err = stopped(ctx, err) }()
+func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
 	e, err := openEnds(ctx, app, opts.ends, !opts.dryRun)
 	if err != nil {
 		return nil, err
@@ -68,18 +81,8 @@ func doRewind(ctx context.Context, app *app, opts rewindOptions, progress *progr
 	return rewind.Run(ctx, cfg)
 }
 
-// unheard lets a run that changes the target go on when nobody reads what it says
-// any more: else the system would end it at its next line, half-way. To ignore the
-// signal would be to ignore it for restore_command too.
-func unheard() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
-
 // undoRewind needs the target alone.
-func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (result *rewind.Result, err error) {
-	unheard()
-	trace := traceState(stateDir(opts.ends.stateDir, opts.ends.target), "undo")
-	defer func() { trace.end(app, opts.ends.target, result, err) }()
-	defer func() { err = brokenOff(opts.ends.target, rewind.PhaseUndo, opts.commands, err) }()
-	defer func() { err = stopped(ctx, err) }()
+func undoRewind(ctx context.Context, app *app, opts rewindOptions, progress *progress) (*rewind.Result, error) {
 	target, err := datadir.Open(opts.ends.target)
 	if err != nil {
 		return nil, notDataDir("target", err)
