@@ -84,7 +84,7 @@ func openExisting(ctx context.Context, path, mode string) (*Catalog, error) {
 	}
 	c, err := connect(ctx, path, fileURL(path, settings+"&mode=ro"+mode))
 	if err != nil {
-		return nil, err
+		return nil, notAllowed(path, err)
 	}
 	if err := c.requireCurrent(ctx); err != nil {
 		c.Close()
@@ -155,6 +155,20 @@ func fileURL(path, query string) string {
 func cannotOpen(err error) bool {
 	var e sqlite3.Error
 	return errors.As(err, &e) && (e.Code == sqlite3.ErrCantOpen || e.Code == sqlite3.ErrReadonly)
+}
+
+// notAllowed is err, or that the file may not be read, which SQLite does not
+// tell from other failures to open it.
+func notAllowed(path string, err error) error {
+	if !cannotOpen(err) {
+		return err
+	}
+	f, cause := os.Open(path)
+	if cause != nil {
+		return fmt.Errorf("open catalog: %w", cause)
+	}
+	f.Close() // nothing was written
+	return err
 }
 
 func missing(path string) bool {

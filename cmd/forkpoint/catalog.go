@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+
+	"golang.org/x/sys/unix"
 
 	"forkpoint/blockmap/indexer"
 	"forkpoint/reports"
@@ -62,15 +66,39 @@ func gatherBranches(ctx context.Context, catalog *store.Catalog, branches []pg.T
 	return in, err
 }
 
-// noCatalogHint is what to do where there is none to ask.
-const noCatalogHint = "run forkpoint index first, or name its catalog with --catalog"
-
-// existingCatalog opens a catalog for writing, but makes none.
-func existingCatalog(ctx context.Context, app *app, path string) (*store.Catalog, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, &hintedError{fmt.Errorf("open catalog: %w", err), noCatalogHint}
+// readCatalog opens a catalog that exists for reading. One of an older forkpoint
+// is brought up to date where it may be written. Beside another user's catalog no
+// file is left that its owner may not write, and which would lock him out.
+func readCatalog(ctx context.Context, path string) (*store.Catalog, error) {
+	open := store.OpenReadOnly
+	if unix.Access(path, unix.W_OK) != nil {
+		open = store.OpenUntouched
 	}
-	return openCatalog(ctx, app, path, false)
+	catalog, err := open(ctx, path)
+	var version *store.VersionError
+	if !errors.As(err, &version) || version.Version > version.Known {
+		return catalog, orIndexFirst(err)
+	}
+	if catalog, err = store.Open(ctx, path); err != nil {
+		return nil, fmt.Errorf("%w, and it cannot be brought up to date: %w", version, err)
+	}
+	return catalog, nil
+}
+
+// changeCatalog opens a catalog that exists for writing.
+func changeCatalog(ctx context.Context, path string) (*store.Catalog, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, orIndexFirst(fmt.Errorf("open catalog: %w", err))
+	}
+	return store.Open(ctx, path)
+}
+
+// orIndexFirst adds what to do where there is no catalog.
+func orIndexFirst(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &hintedError{err, "run forkpoint index first, or name its catalog with --catalog"}
+	}
+	return err
 }
 
 // onlyCluster is the cluster that the catalog is of.

@@ -37,6 +37,11 @@ func (o *catalogOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stateDir, "state-dir", "", "`folder` that the catalog is in, as catalog.db")
 }
 
+// writes tells whether a subcommand changes the catalog.
+func (o *catalogOptions) writes(subcommand string) bool {
+	return subcommand == "prune" && !o.dryRun
+}
+
 // catalogRun is what one of the commands does with an open catalog.
 type catalogRun func(ctx context.Context, app *app, catalog *store.Catalog, opts catalogOptions) error
 
@@ -53,7 +58,11 @@ sound, what of it may go, and a way out of it.`,
 	opts.addFlags(cmd.PersistentFlags())
 	add := func(use, short, long string, run catalogRun) *pflag.FlagSet {
 		sub := &cobra.Command{Use: use, Short: short, Long: long, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			catalog, err := existingCatalog(cmd.Context(), app, app.catalogPath(opts.catalog, opts.stateDir, ""))
+			open := readCatalog
+			if opts.writes(use) {
+				open = changeCatalog
+			}
+			catalog, err := open(cmd.Context(), app.catalogPath(opts.catalog, opts.stateDir, ""))
 			if err != nil {
 				return err
 			}

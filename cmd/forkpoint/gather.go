@@ -223,10 +223,10 @@ func logOf(r *indexer.Result) *reports.Log {
 
 // gatherFromCatalog asks a catalog alone.
 func gatherFromCatalog(ctx context.Context, app *app, opts reportOptions, progress *progress) (*reports.DivergenceInput, error) {
-	catalog, err := existingCatalog(ctx, app, app.catalogPath(opts.ends.catalog, opts.ends.stateDir, ""))
+	catalog, err := readCatalog(ctx, app.catalogPath(opts.ends.catalog, opts.ends.stateDir, ""))
 	if err != nil {
 		return nil, err
 	}
-	defer catalog.Close() // nothing is written
+	defer catalog.Close() // it was only read
 	return gatherBranches(ctx, catalog, opts.branches, progress)
 }

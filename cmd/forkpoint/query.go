@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -48,11 +46,7 @@ type query struct {
 }
 
 func openQuery(ctx context.Context, app *app, o queryOptions) (*query, error) {
-	path := app.catalogPath(o.catalog, "", o.pgdata)
-	catalog, err := store.OpenReadOnly(ctx, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &hintedError{err, noCatalogHint}
-	}
+	catalog, err := readCatalog(ctx, app.catalogPath(o.catalog, "", o.pgdata))
 	if err != nil {
 		return nil, err
 	}
