@@ -53,7 +53,7 @@ bench: tools pg ## Run the benchmarks, also against pg_rewind and pg_waldump
 profile: tools pg ## Make cmd/forkpoint/default.pgo anew from the benchmarks
 	@dir=$$(mktemp -d) && chmod 777 $$dir && FORKPOINT_PROFILE=$$dir \
 		$(GO) test -pgo=off -timeout=2h -run='^$$' -bench='^Benchmark(Indexing|Rewind)$$' -benchtime=3x ./cmd/forkpoint && \
-		$(GO) tool pprof -proto $$dir/*.pprof >$$dir/merged && mv $$dir/merged cmd/forkpoint/default.pgo; rm -rf $$dir
+		$(GO) tool pprof -proto $$dir/*.pprof >$$dir/merged && mv $$dir/merged cmd/forkpoint/default.pgo; status=$$?; rm -rf $$dir; exit $$status
 
 torture: tools pg clients ## Run the long tests: many fail-overs, crashes at every step
 	FORKPOINT_TORTURE=1 $(GO) test -tags torture -count=1 -timeout=4h ./...
