@@ -3,9 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
 
@@ -141,9 +139,12 @@ func (c *Catalog) Compact(ctx context.Context) error {
 // Copy writes a copy of the catalog to a file that does not exist, as of one
 // moment, whatever others write meanwhile.
 func (c *Catalog) Copy(ctx context.Context, path string) error {
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("copy catalog: %s: %w", path, fs.ErrExist)
+	// SQLite takes an empty file for a new one. One that another made is not ours to remove.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return fmt.Errorf("copy catalog: %w", err)
 	}
+	f.Close() // nothing was written
 	if _, err := c.db.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
 		os.Remove(path) // half a copy, or none
 		return fmt.Errorf("copy catalog to %s: %w", path, err)

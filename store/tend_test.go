@@ -1,6 +1,9 @@
 package store
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -118,5 +121,45 @@ func TestCopyAndRows(t *testing.T) {
 	}
 	if err := c.Rows(t.Context(), "secrets", nil); err == nil {
 		t.Error("want an error for an unknown list")
+	}
+}
+
+// TestCopyTwice has two copy to one place at once: one of them does, and what
+// it wrote is not taken away by the other.
+func TestCopyTwice(t *testing.T) {
+	t.Parallel()
+	first, dir := openFile(t)
+	if err := first.Save(t.Context(), everything()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Open(t.Context(), first.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	for round := range 20 {
+		path := filepath.Join(dir, fmt.Sprintf("copy%d.db", round))
+		results := make(chan error, 2)
+		for _, c := range []*Catalog{first, second} {
+			go func() { results <- c.Copy(t.Context(), path) }()
+		}
+		one, other := <-results, <-results
+		if one == nil {
+			one, other = other, one
+		}
+		if one == nil || other != nil {
+			t.Fatalf("round %d ended with %v and %v", round, one, other)
+		}
+		copied, err := OpenReadOnly(t.Context(), path)
+		if err != nil {
+			t.Fatalf("round %d ended with %v and: %v", round, one, err)
+		}
+		if !errors.Is(one, fs.ErrExist) {
+			t.Errorf("round %d: the one that came too late ended with %v", round, one)
+		}
+		if n, err := copied.CountCut(t.Context(), Cut{}); err != nil || n != 1 {
+			t.Errorf("round %d: the copy has %d segments, %v", round, n, err)
+		}
+		copied.Close()
 	}
 }
