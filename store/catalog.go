@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -35,6 +36,9 @@ const fileMode fs.FileMode = 0o600
 // settings are those of each connection. The log of a catalog is forced to disk
 // with every commit: once a segment is in the catalog, the file may go.
 const settings = "_busy_timeout=10000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"
+
+// closeWait is how long Close waits for the connection.
+const closeWait = 3 * time.Second
 
 // Open opens the catalog at path for reading and writing. A missing file, or
 // an empty one, becomes a new catalog; an older schema is brought up to date.
@@ -112,8 +116,11 @@ func (c *Catalog) Path() string { return c.path }
 // Close closes the catalog. What was saved stays saved if it fails.
 func (c *Catalog) Close() error {
 	// An interrupt lasts until the next statement: SQLite would leave the log
-	// behind rather than take it into the file.
-	c.db.Exec("SELECT 1")
+	// behind rather than take it into the file. The limit is for a caller who
+	// still has rows open, and with them the only connection.
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	c.db.ExecContext(ctx, "SELECT 1")
 	if err := c.db.Close(); err != nil {
 		return fmt.Errorf("close catalog %s: %w", c.path, err)
 	}

@@ -24,9 +24,12 @@ const (
 // meanwhile would leave its log behind.
 func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) (err error) {
 	c.ahead.clear()
+	committed := false
 	defer func() {
-		if err != nil {
+		if !committed {
 			c.forget()
+		}
+		if err != nil {
 			err = fmt.Errorf("write to catalog %s: %w", c.path, err)
 		}
 	}()
@@ -39,12 +42,12 @@ func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) (err error) 
 	if err != nil {
 		return err
 	}
-	if err = f(tx); err == nil {
-		err = tx.Commit()
+	defer tx.Rollback() // where it was not committed; closing conn would wait for it, also in a panic
+	if err = f(tx); err != nil {
+		return err
 	}
-	if err != nil {
-		tx.Rollback() // the first error is the one to report
-	}
+	err = tx.Commit()
+	committed = err == nil
 	return err
 }
 

@@ -61,6 +61,57 @@ func TestGivenUpWaiting(t *testing.T) {
 	}
 }
 
+// TestCloseWithRows closes a catalog while rows are read.
+func TestCloseWithRows(t *testing.T) {
+	t.Parallel()
+	c, _ := openFile(t)
+	rows, err := c.db.QueryContext(t.Context(), "SELECT 1 UNION ALL SELECT 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("Close hangs")
+	}
+}
+
+// TestPanickingWriter has a panic of a writer come out, and the next one write.
+func TestPanickingWriter(t *testing.T) {
+	t.Parallel()
+	c, _ := openFile(t)
+	came := make(chan any, 1)
+	go func() {
+		defer func() { came <- recover() }()
+		c.write(t.Context(), func(tx *sql.Tx) error {
+			if err := c.saveSegment(t.Context(), tx, everything()); err != nil {
+				return err
+			}
+			panic(errGivenUp)
+		})
+	}()
+	select {
+	case got := <-came:
+		if got != errGivenUp {
+			t.Fatalf("what came out is %v", got)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the panic does not come out")
+	}
+	if n, err := c.CountCut(t.Context(), Cut{}); err != nil || n != 0 {
+		t.Errorf("%d segments are there, %v", n, err)
+	}
+	if err := c.Save(t.Context(), everything()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // TestGivenUpSave closes a catalog right after a writer was stopped.
 func TestGivenUpSave(t *testing.T) {
 	t.Parallel()
@@ -117,7 +168,7 @@ func TestGivenUpCopy(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	for limit := time.Duration(0); ; limit += 100 * time.Microsecond {
+	for limit := 100 * time.Microsecond; ; limit = limit * 13 / 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		err := c.Copy(ctx, filepath.Join(dir, "copy.db"))
 		cancel()
