@@ -18,8 +18,11 @@ var (
 	xidsGen = rapid.SliceOfN(xidGen, 0, 5)
 )
 
-func roundTrip[T any](t *rapid.T, list []T, encode func([]T) []byte, decode func([]byte) ([]T, error)) {
-	got, err := decode(encode(list))
+// longest is the bounds of the longest segment.
+var longest = new(Segment).ListBounds()
+
+func roundTrip[T any](t *rapid.T, list []T, encode func([]T) []byte, decode func([]byte, ListBounds) ([]T, error)) {
+	got, err := decode(encode(list), longest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,22 +80,22 @@ func FuzzDecodeLists(f *testing.F) {
 	f.Add(EncodeSnapshots([]Snapshot{{LSN: 5, XIDs: []pg.XID{1, 2}}}))
 	f.Add(EncodeAssignments([]Assignment{{LSN: 5, Top: 3, Subs: []pg.XID{4, 5}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		xacts, err := DecodeXacts(b)
+		xacts, err := DecodeXacts(b, longest)
 		checkAgain(t, xacts, err, EncodeXacts, DecodeXacts)
-		xids, err := DecodeXIDs(b)
+		xids, err := DecodeXIDs(b, longest)
 		checkAgain(t, xids, err, EncodeXIDs, DecodeXIDs)
-		snapshots, err := DecodeSnapshots(b)
+		snapshots, err := DecodeSnapshots(b, longest)
 		checkAgain(t, snapshots, err, EncodeSnapshots, DecodeSnapshots)
-		assignments, err := DecodeAssignments(b)
+		assignments, err := DecodeAssignments(b, longest)
 		checkAgain(t, assignments, err, EncodeAssignments, DecodeAssignments)
 	})
 }
 
-func checkAgain[T any](t *testing.T, list []T, err error, encode func([]T) []byte, decode func([]byte) ([]T, error)) {
+func checkAgain[T any](t *testing.T, list []T, err error, encode func([]T) []byte, decode func([]byte, ListBounds) ([]T, error)) {
 	if err != nil {
 		return
 	}
-	again, err := decode(encode(list))
+	again, err := decode(encode(list), longest)
 	if diff := gocmp.Diff(list, again, cmpopts.EquateEmpty()); err != nil || diff != "" {
 		t.Fatalf("%v, %s", err, diff)
 	}

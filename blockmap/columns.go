@@ -53,8 +53,9 @@ func (c *columns) appendTo(dst []byte, n int) []byte {
 
 // columnReader reads columns. The first error stays.
 type columnReader struct {
-	b   []byte
-	err error
+	b    []byte
+	most ListBounds // less the identifiers that were read
+	err  error
 }
 
 func (r *columnReader) uvarint() uint64 {
@@ -87,11 +88,29 @@ func (r *columnReader) count(width int) int {
 	return int(n)
 }
 
-// below reads an index of a list of n.
-func (r *columnReader) below(n int) int {
+// rows reads how many there are in the list, each of at least width bytes.
+func (r *columnReader) rows(width int) int {
+	n := r.count(width)
+	if n > r.most.Rows {
+		r.fail(fmt.Sprintf("%d rows, more than the %d that the segment can have", n, r.most.Rows))
+		return 0
+	}
+	return n
+}
+
+// more tells whether a row follows the n of a list without a count.
+func (r *columnReader) more(n int) bool {
+	if len(r.b) > 0 && n == r.most.Rows {
+		r.fail(fmt.Sprintf("more than the %d rows that the segment can have", n))
+	}
+	return len(r.b) > 0
+}
+
+// index reads the index of a row, not before from, of a list of n.
+func (r *columnReader) index(from, n int) int {
 	v := r.uvarint()
-	if v >= uint64(n) {
-		r.fail("row out of range")
+	if v < uint64(from) || v >= uint64(n) {
+		r.fail("row out of range or order")
 		return 0
 	}
 	return int(v)
@@ -167,9 +186,14 @@ func appendXIDs(dst []byte, xids []pg.XID) []byte {
 
 func (r *columnReader) xids() []pg.XID {
 	n := r.count(1)
+	if n > r.most.XIDs {
+		r.fail(fmt.Sprintf("%d more identifiers, where the segment has room for %d", n, r.most.XIDs))
+		return nil
+	}
 	if n == 0 {
 		return nil
 	}
+	r.most.XIDs -= n
 	xids := make([]pg.XID, n)
 	readColumn(r, xids, func(x *pg.XID, v uint64) { *x = pg.XID(v) })
 	return xids

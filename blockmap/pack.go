@@ -113,30 +113,28 @@ func (e *Encoded) Len() int {
 	return len(e.Xacts) + len(e.XIDs) + len(e.Snapshots) + len(e.Assignments)
 }
 
-// Decode fills in the lists of a segment.
+// Decode fills in the lists of a segment, whose bounds they must keep.
 func (e *Encoded) Decode(s *Segment) (err error) {
-	if s.Xacts, err = DecodeXacts(e.Xacts); err != nil {
+	most := s.ListBounds()
+	if s.Xacts, err = DecodeXacts(e.Xacts, most); err != nil {
 		return fmt.Errorf("list of transactions: %w", err)
 	}
-	if s.XIDs, err = DecodeXIDs(e.XIDs); err != nil {
+	if s.XIDs, err = DecodeXIDs(e.XIDs, most); err != nil {
 		return fmt.Errorf("list of identifiers: %w", err)
 	}
-	if s.Snapshots, err = DecodeSnapshots(e.Snapshots); err != nil {
+	if s.Snapshots, err = DecodeSnapshots(e.Snapshots, most); err != nil {
 		return fmt.Errorf("list of snapshots: %w", err)
 	}
-	if s.Assignments, err = DecodeAssignments(e.Assignments); err != nil {
+	if s.Assignments, err = DecodeAssignments(e.Assignments, most); err != nil {
 		return fmt.Errorf("list of assignments: %w", err)
 	}
 	return nil
 }
 
-// unpackLimit is far above any list: a segment of 1 GB has at most some 20
-// million records.
-const unpackLimit = 1 << 30
-
-// Unpack reverses what [Packer.Pack] did to the lists. The tally is not read.
+// Unpack reverses what [Packer.Pack] did to the lists of a segment, of which the
+// rest is filled in. The tally is not read.
 func (p *Packed) Unpack(s *Segment) error {
-	e, err := p.Inflate()
+	e, err := p.Inflate(s.ListBounds())
 	if err != nil {
 		return err
 	}
@@ -144,13 +142,13 @@ func (p *Packed) Unpack(s *Segment) error {
 }
 
 // Inflate undoes the compression alone.
-func (p *Packed) Inflate() (e Encoded, err error) {
+func (p *Packed) Inflate(most ListBounds) (e Encoded, err error) {
 	for _, list := range []struct {
 		name     string
 		from, to *[]byte
 	}{{"transactions", &p.Xacts, &e.Xacts}, {"identifiers", &p.XIDs, &e.XIDs}, {"snapshots", &p.Snapshots, &e.Snapshots},
 		{"assignments", &p.Assignments, &e.Assignments}} {
-		if *list.to, err = inflate(*list.from); err != nil {
+		if *list.to, err = inflate(*list.from, most.encoded()); err != nil {
 			return e, fmt.Errorf("list of %s: %w", list.name, err)
 		}
 	}
@@ -158,12 +156,12 @@ func (p *Packed) Inflate() (e Encoded, err error) {
 }
 
 // UnpackXIDs reads one list alone.
-func UnpackXIDs(b []byte) ([]XIDActivity, error) {
-	plain, err := inflate(b)
+func UnpackXIDs(b []byte, most ListBounds) ([]XIDActivity, error) {
+	plain, err := inflate(b, most.encoded())
 	if err != nil {
 		return nil, err
 	}
-	return DecodeXIDs(plain)
+	return DecodeXIDs(plain, most)
 }
 
 // inflaters keeps decompressors, of which each takes 40 kB and what it last gave.
@@ -175,7 +173,7 @@ type inflater struct {
 	to    bytes.Buffer
 }
 
-func inflate(b []byte) ([]byte, error) {
+func inflate(b []byte, most int64) ([]byte, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
@@ -187,10 +185,10 @@ func inflate(b []byte) ([]byte, error) {
 	i.to.Reset()
 	err := i.flate.(flate.Resetter).Reset(&i.from, nil)
 	if err == nil {
-		_, err = i.to.ReadFrom(io.LimitReader(i.flate, unpackLimit+1))
+		_, err = i.to.ReadFrom(io.LimitReader(i.flate, most+1))
 	}
-	if err == nil && i.to.Len() > unpackLimit {
-		err = fmt.Errorf("more than %d bytes", unpackLimit)
+	if err == nil && int64(i.to.Len()) > most {
+		err = fmt.Errorf("%w: more than the %d bytes that the segment can take", ErrBadList, most)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)

@@ -52,12 +52,12 @@ func (r *XactRest) append(b []byte) []byte {
 }
 
 // DecodeXacts is the reverse of [EncodeXacts].
-func DecodeXacts(b []byte) ([]Xact, error) {
+func DecodeXacts(b []byte, most ListBounds) ([]Xact, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	r := &columnReader{b: b}
-	xacts := make([]Xact, r.count(6))
+	r := &columnReader{b: b, most: most}
+	xacts := make([]Xact, r.rows(6))
 	unit := r.unit()
 	readColumn(r, xacts, func(x *Xact, v uint64) { x.Kind = XactKind(v) })
 	readColumn(r, xacts, func(x *Xact, v uint64) { x.LSN = pg.LSN(v) * unit })
@@ -65,11 +65,12 @@ func DecodeXacts(b []byte) ([]Xact, error) {
 	readColumn(r, xacts, func(x *Xact, v uint64) { x.XID = pg.XID(v) })
 	readColumn(r, xacts, func(x *Xact, v uint64) { x.DB = pg.OID(v) })
 	readColumn(r, xacts, func(x *Xact, v uint64) { x.Time = toTime(v) })
-	for len(r.b) > 0 {
-		i := r.below(len(xacts))
+	for next := 0; len(r.b) > 0; {
+		i := r.index(next, len(xacts))
 		if r.err != nil {
 			break
 		}
+		next = i + 1
 		rest := &XactRest{Subxacts: r.xids(), Dropped: int(r.uvarint()), Origin: uint16(r.uvarint()), OriginLSN: pg.LSN(r.uvarint())}
 		rest.GID = string(r.bytes(r.count(1)))
 		xacts[i].Rest = rest.OrNil()
@@ -106,12 +107,12 @@ func appendXIDActivities(b []byte, rows []XIDActivity, room *columns) []byte {
 }
 
 // DecodeXIDs is the reverse of [EncodeXIDs].
-func DecodeXIDs(b []byte) ([]XIDActivity, error) {
+func DecodeXIDs(b []byte, most ListBounds) ([]XIDActivity, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	r := &columnReader{b: b}
-	rows := make([]XIDActivity, r.count(5))
+	r := &columnReader{b: b, most: most}
+	rows := make([]XIDActivity, r.rows(5))
 	unit := r.unit()
 	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.XID = pg.XID(v) })
 	readColumn(r, rows, func(x *XIDActivity, v uint64) { x.Top = pg.XID(v) })
@@ -140,10 +141,10 @@ func appendSnapshots(b []byte, list []Snapshot) []byte {
 }
 
 // DecodeSnapshots is the reverse of [EncodeSnapshots].
-func DecodeSnapshots(b []byte) ([]Snapshot, error) {
+func DecodeSnapshots(b []byte, most ListBounds) ([]Snapshot, error) {
 	var list []Snapshot
-	r := &columnReader{b: b}
-	for len(r.b) > 0 {
+	r := &columnReader{b: b, most: most}
+	for r.more(len(list)) {
 		s := Snapshot{LSN: pg.LSN(r.uvarint())}
 		horizon := r.xids()
 		if len(horizon) != 3 {
@@ -172,10 +173,10 @@ func appendAssignments(b []byte, list []Assignment) []byte {
 }
 
 // DecodeAssignments is the reverse of [EncodeAssignments].
-func DecodeAssignments(b []byte) ([]Assignment, error) {
+func DecodeAssignments(b []byte, most ListBounds) ([]Assignment, error) {
 	var list []Assignment
-	r := &columnReader{b: b}
-	for len(r.b) > 0 {
+	r := &columnReader{b: b, most: most}
+	for r.more(len(list)) {
 		list = append(list, Assignment{LSN: pg.LSN(r.uvarint()), Top: pg.XID(r.uvarint()), Subs: r.xids()})
 	}
 	return list, r.done()

@@ -53,7 +53,8 @@ func (l *Ledger) Add(s *blockmap.Segment) error {
 		l.segments = make(chan chan ledgerSegment, decodedAhead())
 		l.going.Go(l.takeAll)
 	}
-	name, size, packed := s.Name, s.SegmentSize, s.Packed
+	name, packed := s.Name, s.Packed
+	d := ledgerSegment{Segment: blockmap.Segment{SegmentSize: s.SegmentSize, Records: s.Records, Bytes: s.Bytes}}
 	var lists blockmap.Encoded
 	if packed == nil {
 		lists = blockmap.Encode(s)
@@ -61,15 +62,14 @@ func (l *Ledger) Add(s *blockmap.Segment) error {
 	one := make(chan ledgerSegment, 1)
 	l.segments <- one
 	l.going.Go(func() {
-		var d ledgerSegment
 		if packed != nil {
-			lists, d.err = packed.Inflate()
+			lists, d.err = packed.Inflate(d.ListBounds())
 		}
 		if d.err == nil {
 			d.err = lists.Decode(&d.Segment)
 		}
 		if d.err != nil {
-			d.err = fmt.Errorf("segment %s: %w", name.Format(size), d.err)
+			d.err = fmt.Errorf("segment %s: %w", name.Format(d.SegmentSize), d.err)
 		}
 		d.xacts = lists.Xacts
 		one <- d
@@ -185,7 +185,7 @@ func (l *Ledger) stream(wanted func(blockmap.XactKind) bool) Stream[Transaction]
 
 func (p *ledgerPart) ended(wanted func(blockmap.XactKind) bool) iter.Seq[Transaction] {
 	return func(yield func(Transaction) bool) {
-		work, err := blockmap.DecodeXIDs(p.work)
+		work, err := blockmap.DecodeXIDs(p.work, blockmap.ListBounds{Rows: partRows})
 		xacts := p.decode(err)
 		before := p.before
 		for i := range xacts {
@@ -214,7 +214,7 @@ func ended(x *blockmap.Xact, work blockmap.XIDActivity, before bool) Transaction
 func (p *ledgerPart) decode(err error) []blockmap.Xact {
 	var xacts []blockmap.Xact
 	if err == nil {
-		xacts, err = blockmap.DecodeXacts(p.xacts)
+		xacts, err = blockmap.DecodeXacts(p.xacts, blockmap.ListBounds{Rows: partRows, XIDs: len(p.xacts)}) // one takes at least a byte
 	}
 	if err != nil {
 		panic(fmt.Sprintf("lists of transactions that were read before: %v", err))

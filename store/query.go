@@ -135,7 +135,7 @@ func (t *timeColumn) Scan(value any) error {
 	return nil
 }
 
-const allXIDs = `SELECT s.tli, t.xids
+const allXIDs = `SELECT s.tli, s.records, s.wal_bytes, t.xids
 FROM transactions t JOIN segments s ON s.id = t.segment_id JOIN clusters c ON c.id = s.cluster_id
 WHERE c.system_id = ? AND c.wal_segsz = ? ORDER BY s.tli, s.segno, s.id`
 
@@ -144,11 +144,12 @@ WHERE c.system_id = ? AND c.wal_segsz = ? ORDER BY s.tli, s.segno, s.id`
 func (c *Catalog) Transactions(ctx context.Context, cl Cluster, each func(pg.TimelineID, []blockmap.XIDActivity) error) error {
 	return c.query(ctx, allXIDs, []any{systemID(cl.SystemID), cl.SegmentSize}, func(scan scanFunc) error {
 		var tli pg.TimelineID
+		s := blockmap.Segment{SegmentSize: cl.SegmentSize}
 		var packed []byte
-		if err := scan(&tli, &packed); err != nil {
+		if err := scan(&tli, &s.Records, &s.Bytes, &packed); err != nil {
 			return err
 		}
-		xids, err := blockmap.UnpackXIDs(packed)
+		xids, err := blockmap.UnpackXIDs(packed, s.ListBounds())
 		if err != nil {
 			return err
 		}

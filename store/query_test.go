@@ -44,7 +44,7 @@ func TestSegmentsOf(t *testing.T) {
 		start := testSize.Start(r.n)
 		s := &blockmap.Segment{SystemID: testSystem, SegmentSize: testSize, Major: 15, Name: pg.SegmentName{Timeline: r.tli, Number: r.n},
 			First: start + 40, Last: start + 400, End: start + 480, FirstPrev: start - 64, FirstTimeline: r.tli, LastTimeline: r.tli,
-			Records: 2, Bytes: 100, Complete: true, Indexed: at(0), Digest: [32]byte{byte(i + 1)}, Touched: &blockmap.Map{},
+			Records: 10, Bytes: 500, Complete: true, Indexed: at(0), Digest: [32]byte{byte(i + 1)}, Touched: &blockmap.Map{},
 			XIDs: []blockmap.XIDActivity{{XID: r.min, First: start + 40, Records: 1, Bytes: 50}, {XID: r.max, First: start + 40, Records: 1, Bytes: 50}}}
 		if r.has {
 			s.Xacts = []blockmap.Xact{{Kind: r.ends, LSN: start + 400, End: start + 480, XID: xid, Time: at(int64(i))}}
@@ -87,7 +87,7 @@ func logOf(t interface{ Fatal(...any) }, c *Catalog, name pg.SegmentName, varian
 	start := testSize.Start(name.Number)
 	s := &blockmap.Segment{SystemID: testSystem, SegmentSize: testSize, Major: 15, Name: name,
 		First: start + 40, Last: start + 400 + 8*pg.LSN(variant), End: start + 480 + 8*pg.LSN(variant), FirstPrev: prev,
-		FirstTimeline: name.Timeline, LastTimeline: name.Timeline, Records: 2, Bytes: 100, Complete: true, Indexed: at(0), Touched: &blockmap.Map{}}
+		FirstTimeline: name.Timeline, LastTimeline: name.Timeline, Records: 10, Bytes: 500, Complete: true, Indexed: at(0), Touched: &blockmap.Map{}}
 	copy(s.Digest[:], fmt.Sprint(name.Timeline, name.Number, variant))
 	for _, x := range xids {
 		s.XIDs = append(s.XIDs, blockmap.XIDActivity{XID: x, First: start + 40, Records: 1, Bytes: 50})

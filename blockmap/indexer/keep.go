@@ -103,7 +103,7 @@ func sameXacts(stored *blockmap.Segment, file *choice) (bool, error) {
 		seen = file.head
 	}
 	if seen.Packed != nil && seen.Xacts == nil {
-		unpacked := &blockmap.Segment{}
+		unpacked := &blockmap.Segment{SegmentSize: seen.SegmentSize, Records: seen.Records, Bytes: seen.Bytes}
 		if err := seen.Packed.Unpack(unpacked); err != nil {
 			return false, err
 		}
