@@ -43,8 +43,8 @@ func NewLedger(fork pg.LSN, before ...*blockmap.Segment) *Ledger {
 }
 
 // decodedAhead is how many segments or parts are decoded before they are asked
-// for.
-func decodedAhead() int { return runtime.GOMAXPROCS(0) + 1 }
+// for. All of them lie in memory, so many cores do not make it more.
+func decodedAhead() int { return min(runtime.GOMAXPROCS(0), 8) + 1 }
 
 // Add takes in the lists of the segment that follows, which may be packed. It
 // keeps nothing of the segment. After Add there must be a Finish.

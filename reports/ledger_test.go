@@ -3,6 +3,7 @@ package reports
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -80,6 +81,14 @@ func TestLedgerOfBrokenList(t *testing.T) {
 	}
 	if l.Commits() != 1 {
 		t.Errorf("%d commits were taken in, want 1", l.Commits())
+	}
+}
+
+// TestDecodedAheadOnManyCores bounds what is decoded on machines of any size.
+func TestDecodedAheadOnManyCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(64))
+	if got := decodedAhead(); got != 9 {
+		t.Errorf("%d segments ahead on 64 cores, want 9", got)
 	}
 }
 
