@@ -67,12 +67,13 @@ type XactRest struct {
 	OriginLSN pg.LSN
 }
 
-// OrNil is r, or nil where it says nothing.
-func (r *XactRest) OrNil() *XactRest {
+// OrNil keeps r; it is nil where it says nothing.
+func (r XactRest) OrNil() *XactRest {
 	if len(r.Subxacts) == 0 && r.GID == "" && r.Dropped == 0 && r.Origin == 0 && r.OriginLSN == 0 {
 		return nil
 	}
-	return r
+	kept := r // only this one takes memory of its own
+	return &kept
 }
 
 // Subxacts are the subtransactions that share the outcome.

@@ -71,7 +71,7 @@ func DecodeXacts(b []byte, most ListBounds) ([]Xact, error) {
 			break
 		}
 		next = i + 1
-		rest := &XactRest{Subxacts: r.xids(), Dropped: int(r.uvarint()), Origin: uint16(r.uvarint()), OriginLSN: pg.LSN(r.uvarint())}
+		rest := XactRest{Subxacts: r.xids(), Dropped: int(r.uvarint()), Origin: uint16(r.uvarint()), OriginLSN: pg.LSN(r.uvarint())}
 		rest.GID = string(r.bytes(r.count(1)))
 		xacts[i].Rest = rest.OrNil()
 	}
