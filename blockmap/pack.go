@@ -181,7 +181,17 @@ func inflate(b []byte, most int64) ([]byte, error) {
 	if i == nil {
 		i = &inflater{flate: flate.NewReader(nil)}
 	}
+	plain, err := i.inflate(b, most)
+	if err == nil && i.to.Cap() <= inflaterKeeps {
+		inflaters.Put(i)
+	}
+	return plain, err
+}
+
+// inflate keeps nothing of b.
+func (i *inflater) inflate(b []byte, most int64) ([]byte, error) {
 	i.from.Reset(b)
+	defer i.from.Reset(nil)
 	i.to.Reset()
 	err := i.flate.(flate.Resetter).Reset(&i.from, nil)
 	if err == nil {
@@ -193,11 +203,7 @@ func inflate(b []byte, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
-	plain := bytes.Clone(i.to.Bytes())
-	if i.to.Cap() <= inflaterKeeps {
-		inflaters.Put(i)
-	}
-	return plain, nil
+	return bytes.Clone(i.to.Bytes()), nil
 }
 
 // inflaterKeeps is the most memory for its output that a decompressor is kept

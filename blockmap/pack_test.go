@@ -1,10 +1,12 @@
 package blockmap
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/flate"
 
 	"forkpoint/walinspect/pg"
 )
@@ -41,5 +43,20 @@ func TestPackedListsUnpackToThemselves(t *testing.T) {
 	packed.XIDs = packed.XIDs[:len(packed.XIDs)/2]
 	if err := packed.Unpack(&Segment{}); err == nil {
 		t.Error("half a list unpacks")
+	}
+}
+
+// A decompressor that waits for its next use holds no list of the one before.
+func TestInflaterKeepsNoList(t *testing.T) {
+	plain := []byte("a list, a list, a list")
+	i := &inflater{flate: flate.NewReader(nil)}
+	for range 2 {
+		got, err := i.inflate(deflated(t, plain), 100)
+		if err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		if i.from.Size() != 0 {
+			t.Errorf("%d bytes of the list are held", i.from.Size())
+		}
 	}
 }
