@@ -26,7 +26,8 @@ type Ledger struct {
 
 	segments chan chan ledgerSegment // nil while nothing is added
 	going    sync.WaitGroup
-	err      error // that whoever takes them in has met
+	err      error         // that whoever takes them in has met first
+	failed   chan struct{} // closed when there is one
 }
 
 // ledgerSegment is a segment whose lists were decoded.
@@ -39,7 +40,7 @@ type ledgerSegment struct {
 // NewLedger begins a ledger of the log since a fork. What a log of the target
 // says from the redo point to the fork tells which transactions go across it.
 func NewLedger(fork pg.LSN, before ...*blockmap.Segment) *Ledger {
-	return &Ledger{replay: newReplay(fork, before), outcomes: map[pg.XID]OpenAtFork{}}
+	return &Ledger{replay: newReplay(fork, before), outcomes: map[pg.XID]OpenAtFork{}, failed: make(chan struct{})}
 }
 
 // decodedAhead is how many segments or parts are decoded before they are asked
@@ -47,8 +48,14 @@ func NewLedger(fork pg.LSN, before ...*blockmap.Segment) *Ledger {
 func decodedAhead() int { return min(runtime.GOMAXPROCS(0), 8) + 1 }
 
 // Add takes in the lists of the segment that follows, which may be packed. It
-// keeps nothing of the segment. After Add there must be a Finish.
+// keeps nothing of the segment. An error is that of a segment before, which need
+// not be the last. After Add there must be a Finish.
 func (l *Ledger) Add(s *blockmap.Segment) error {
+	select {
+	case <-l.failed:
+		return l.err
+	default:
+	}
 	if l.segments == nil {
 		l.segments = make(chan chan ledgerSegment, decodedAhead())
 		l.going.Go(l.takeAll)
@@ -91,10 +98,12 @@ func (l *Ledger) Finish() error {
 func (l *Ledger) takeAll() {
 	for one := range l.segments {
 		s := <-one
-		if l.err == nil {
+		switch {
+		case l.err != nil:
+		case s.err != nil:
 			l.err = s.err
-		}
-		if l.err == nil {
+			close(l.failed)
+		default:
 			l.take(&s)
 		}
 	}

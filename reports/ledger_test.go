@@ -74,8 +74,14 @@ func TestLedgerOfBrokenList(t *testing.T) {
 	packed := new(blockmap.Packer).Pack(&s)
 	packed.XIDs = []byte("no list")
 	l.Add(&blockmap.Segment{SegmentSize: s.SegmentSize, Name: pg.SegmentName{Timeline: 1, Number: 5}, Packed: packed})
-	l.Add(&s)
+	var refused error
+	for range decodedAhead() + 3 { // the last waits until the broken one is taken in
+		refused = l.Add(&s)
+	}
 	err := l.Finish()
+	if refused == nil || refused != err {
+		t.Errorf("adding went on: %v, in the end %v", refused, err)
+	}
 	if want := "segment 000000010000000000000005: list of identifiers: "; err == nil || len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
 		t.Errorf("got %v, want %s...", err, want)
 	}
