@@ -148,7 +148,10 @@ func (c *Comparison) Judge() {
 	if n, files := t.ByReason[ReasonUnexplained], t.FilesBy[ReasonUnexplained]; n > 0 || files > 0 {
 		f := Finding{Code: "unexplained", Severity: Damage, Title: c.countReason(ReasonUnexplained) + " and nothing tells why",
 			Detail: "No record of the log that was read touches them after the common history, and masking what is not logged leaves a difference.",
-			Hint:   "ask the log with forkpoint blame RELATION BLOCK; a side that was changed without the log is restored from the other or from a backup"}
+			Hint:   "a side that was changed without the log is restored from the other or from a backup"}
+		if n > 0 {
+			f.Hint = "ask the log with forkpoint blame RELATION BLOCK; " + f.Hint
+		}
 		if slices.ContainsFunc(c.Evidence, func(e Evidence) bool { return !e.Complete }) {
 			f.Severity, f.Hint = Warning, "part of the log is missing: name an archive with --archive, or a catalog with --catalog, and compare again"
 		}
@@ -164,7 +167,11 @@ func (c *Comparison) Judge() {
 				of = append(of, fmt.Sprintf("%d of %s", side.blocks, side.name))
 			}
 		}
-		c.Findings.Add(Finding{Code: "page-checksum", Severity: Damage, Title: count(int(n), "block does", "blocks do") + " not fit the page checksum: " + strings.Join(of, ", "),
+		title := count(int(n), "block does", "blocks do") + " not fit the page checksum"
+		if len(of) > 0 {
+			title += ": " + strings.Join(of, ", ")
+		}
+		c.Findings.Add(Finding{Code: "page-checksum", Severity: Damage, Title: title,
 			Hint: "restore the relation from the other side or from a backup, and look at the disk"})
 	}
 	for _, e := range c.Evidence {

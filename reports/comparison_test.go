@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"strings"
 	"testing"
 
 	"forkpoint/blockmap"
@@ -31,6 +32,8 @@ func TestComparisonAnswer(t *testing.T) {
 			answer: "Of 2 files 0 equal, 1 differ, 1 only in a; 1 block of relations differs.", finding: "1 block and 1 other file differ and nothing tells why"},
 		{name: "a broken page", files: []FileDifference{relation(ReasonChecksum, 2)}, brokenB: 1,
 			answer: "Of 1 file 0 equal, 1 differ; 1 block of relations differs.", finding: "1 block does not fit the page checksum: 1 of b"},
+		{name: "a broken page of neither side", files: []FileDifference{relation(ReasonChecksum, 2)},
+			answer: "Of 1 file 0 equal, 1 differ; 1 block of relations differs.", finding: "1 block does not fit the page checksum"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -46,6 +49,9 @@ func TestComparisonAnswer(t *testing.T) {
 			found := ""
 			for _, f := range c.Findings {
 				found += f.Title
+				if asked := strings.Contains(f.Hint, "blame"); asked != (c.Totals.ByReason[ReasonUnexplained] > 0) {
+					t.Errorf("hint for %d unexplained blocks: %s", c.Totals.ByReason[ReasonUnexplained], f.Hint)
+				}
 			}
 			if found != tt.finding {
 				t.Errorf("found %q, want %q", found, tt.finding)
