@@ -13,10 +13,9 @@ import (
 // ErrBadList is matched by what the list decoders refuse.
 var ErrBadList = errors.New("invalid list")
 
-// Lists are encoded by column, for neighbours in a column are much alike and
-// compress well, see FORMAT.md. A column is a run of varints, each the
-// difference to the one before it.
-
+// column is one that is being written: a run of varints, each the difference to
+// the one before it. Lists are encoded by column, for neighbours in a column are
+// much alike and compress well, see FORMAT.md.
 type column struct {
 	b      []byte
 	before uint64

@@ -35,7 +35,7 @@ const fileMode fs.FileMode = 0o600
 
 // settings are those of each connection. The log of a catalog is forced to disk
 // with every commit: once a segment is in the catalog, the file may go.
-const settings = "_busy_timeout=10000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"
+const settings = "_busy_timeout=" + usualWait + "&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"
 
 // closeWait is how long Close waits for the connection.
 const closeWait = 3 * time.Second

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -26,12 +25,8 @@ var unsealed = map[string]string{
 // TestSealEveryColumn: whatever column of what a rewind rests on is not as it was
 // written, the segment is damaged.
 func TestSealEveryColumn(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "catalog.db")
-	c, err := Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close() // the file goes with the test
+	c, _ := openFile(t)
+	path := c.Path()
 	stored := everything()
 	if err := c.Save(t.Context(), stored); err != nil {
 		t.Fatal(err)
@@ -132,12 +127,8 @@ func TestSealOfEnd(t *testing.T) {
 
 // TestUnsealed: what was stored before there were seals can be loaded.
 func TestUnsealed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "catalog.db")
-	c, err := Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close() // the file goes with the test
+	c, _ := openFile(t)
+	path := c.Path()
 	if err := c.Save(t.Context(), everything()); err != nil {
 		t.Fatal(err)
 	}

@@ -203,7 +203,7 @@ func (c *Catalog) loadLists(ctx context.Context, list string, s *totals) error {
 			return err
 		})
 		for i := 0; err == nil && i < len(ids); i++ {
-			err = load(ctx, ids[i], s.byID[ids[i]], new(seal))
+			err = load(ctx, ids[i], s.byID[ids[i]], new(seal)) // which is not whole, and not asked for
 		}
 		if err != nil {
 			return err

@@ -14,8 +14,10 @@ import (
 // context while it waits, so it is asked for short waits.
 const (
 	writerWait = 10 * time.Second
-	shortWait  = "PRAGMA busy_timeout = 50"    // ms
-	usualWait  = "PRAGMA busy_timeout = 10000" // ms, as in settings
+	usualWait  = "10000" // the same in ms, for SQLite
+	shortWait  = "50"    // ms
+
+	setWait = "PRAGMA busy_timeout = "
 )
 
 // write runs f in a transaction that is rolled back if f fails. The end of ctx
@@ -54,10 +56,10 @@ func (c *Catalog) write(ctx context.Context, f func(*sql.Tx) error) (err error) 
 // begin starts a transaction as soon as no other process writes.
 func begin(ctx context.Context, conn *sql.Conn) (tx *sql.Tx, err error) {
 	whole := context.WithoutCancel(ctx)
-	if _, err := conn.ExecContext(ctx, shortWait); err != nil {
+	if _, err := conn.ExecContext(ctx, setWait+shortWait); err != nil {
 		return nil, err
 	}
-	defer conn.ExecContext(whole, usualWait) // sets a number in memory
+	defer conn.ExecContext(whole, setWait+usualWait) // sets a number in memory
 	for since := time.Now(); ; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

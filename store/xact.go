@@ -83,7 +83,7 @@ func (c *Catalog) xactsOfRow(ctx context.Context, cl Cluster, id int64) (s *bloc
 	if err != nil {
 		return nil, err
 	}
-	return s, c.loadTransactions(ctx, id, s, new(seal))
+	return s, c.loadTransactions(ctx, id, s, new(seal)) // which is not whole, and not asked for
 }
 
 // isOver tells whether a segment shows that a transaction has ended: by the

@@ -114,15 +114,6 @@ func makeParent(file string) error {
 	return nil
 }
 
-// cause is what ended ctx, which is what the user should read: "interrupted",
-// not "context canceled".
-func cause(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
-}
-
 // goOn warns that the run goes on with less, because of err. One that was
 // stopped does not go on, and says itself by whom.
 func (a *app) goOn(ctx context.Context, with string, err error, args ...any) {

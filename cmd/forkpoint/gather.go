@@ -129,11 +129,12 @@ func (g *gatherer) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ledger := reports.NewLedger(fork)
+	var known []*blockmap.Segment
 	if before != nil {
 		g.in.Before = logOf(before)
-		ledger = reports.NewLedger(fork, &blockmap.Segment{Xacts: before.Xacts, XIDs: before.XIDs, Assignments: before.Assignments, Snapshots: before.Snapshots})
+		known = append(known, &blockmap.Segment{Xacts: before.Xacts, XIDs: before.XIDs, Assignments: before.Assignments, Snapshots: before.Snapshots})
 	}
+	ledger := reports.NewLedger(fork, known...)
 	if g.in.After, err = summary(ctx, g.index, g.target, pg.Span{From: fork, To: pg.MaxLSN}, ledger); err != nil {
 		return fmt.Errorf("target: read WAL since the fork at %s: %w", fork, err)
 	}

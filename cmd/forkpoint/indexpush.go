@@ -56,7 +56,7 @@ History files are kept too. Other files that a server archives are passed over.`
 			opts.file = args[0]
 			ctx, cancel := context.WithTimeoutCause(cmd.Context(), time.Duration(opts.limit), fmt.Errorf("not done within %s", time.Duration(opts.limit)))
 			defer cancel()
-			err := cause(ctx, push(ctx, app, opts))
+			err := stopped(ctx, push(ctx, app, opts))
 			if err == nil || opts.strict {
 				return err
 			}
